@@ -1,6 +1,8 @@
 /** Activities that plan, stop and carry out the deletion of an account. */
 import type { PersonTraces } from '../adapters/elastic/erasure.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Archive } from '../adapters/mongo/archive.ts';
+import type { Conversations } from '../adapters/mongo/conversations.ts';
 import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
@@ -99,6 +101,8 @@ export interface AuditLog {
 export interface ErasureActivityDeps {
   accounts: Pick<Accounts, 'read' | 'erase'>;
   devices: Pick<Devices, 'erase'>;
+  archive: Pick<Archive, 'erase'>;
+  conversations: Pick<Conversations, 'erase'>;
   preKeys: Pick<PreKeys, 'eraseOf'>;
   deletions: Pick<Deletions, 'read' | 'count' | 'finish'>;
   /** Undefined when Elasticsearch is not configured. */
@@ -137,16 +141,21 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       await deletions.count(deletionId, { auditEvents });
     },
 
-    /** Deletes the user's keys from Redis. Idempotent: it deletes. */
+    /**
+     * Deletes the devices, which ends their inboxes, the archived messages, the conversations, then the user's keys from
+     * Redis: in this order, because a user without devices gets no message that would leave keys. Idempotent: it deletes.
+     */
     async eraseKeys({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
+      await deps.devices.erase(userId);
+      await deps.archive.erase(userId);
+      await deps.conversations.erase(userId);
       await deletions.count(deletionId, { keys: await deps.eraseKeys({ userId, limitKey: deps.limitKeyOf(userId) }) });
     },
 
-    /** Deletes the devices with their keys, the claims, then the account. Idempotent, because the account is deleted last. */
+    /** Deletes the keys of the devices, the claims, then the account. Idempotent, because the account is deleted last. */
     async eraseAccount({ deletionId }: ErasureInput): Promise<void> {
       const { userId } = await personOf(deletions, deletionId);
-      await deps.devices.erase(userId);
       await deps.preKeys.eraseOf(userId);
       await deletions.count(deletionId, { claims: await accounts.erase(userId) });
     },

@@ -1,4 +1,8 @@
-/** Activities that remove a device: the set of devices and the keys in MongoDB, the sessions in Redis. */
+/**
+ * Activities that remove a device: the set of devices, the keys and the archive of messages in MongoDB, the sessions in
+ * Redis. Its inbox in Redis ends with the mark, and so do its connections (`createDevices`).
+ */
+import type { Archive } from '../adapters/mongo/archive.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
@@ -38,6 +42,7 @@ export interface DeviceActivityDeps {
   preKeys: Pick<PreKeys, 'remove'>;
   sessions: Pick<AuthSessions, 'endDevice'>;
   activity: Pick<DeviceActivity, 'forget'>;
+  archive: Pick<Archive, 'erase'>;
   wakeUps: Pick<WakeUps, 'forget'>;
   events: Pick<Events, 'deviceRemoved' | 'operatorRemovedDevice' | 'sessionEnded'>;
   announcements: Pick<Announcements, 'devicesChanged'>;
@@ -48,7 +53,7 @@ export type DeviceActivities = ReturnType<typeof createDeviceActivities>;
 
 /** Creates the device activities of the registration role. Temporal retries outages. */
 export function createDeviceActivities(deps: DeviceActivityDeps) {
-  const { devices, preKeys, sessions, activity, wakeUps, events, announcements } = deps;
+  const { devices, preKeys, sessions, activity, archive, wakeUps, events, announcements } = deps;
   return {
     /** Marks the device; null without one. Idempotent: the first mark stays. */
     async markDeviceRemoved({
@@ -64,12 +69,19 @@ export function createDeviceActivities(deps: DeviceActivityDeps) {
       return { userId, deviceId, removedAt, setIds: setIdsOf(device), why, operator };
     },
 
-    /** Ends the sessions of the device, and forgets its activity and its wake-ups. Idempotent: it deletes. */
+    /**
+     * Ends the sessions of the device, and forgets its archived messages, its activity and its wake-ups. A move of messages
+     * that is under way does not finish, because the mirror has no such device. Idempotent: it deletes.
+     */
     async endDeviceSessions({ userId, deviceId, why }: RemovedDevice): Promise<void> {
       for (const sessionId of await sessions.endDevice(userId, deviceId, why === 'replaced' ? 'replaced' : 'revoked')) {
         events.sessionEnded({ sessionId, userId, why: 'revoked' });
       }
-      await Promise.all([activity.forget(userId, deviceId), wakeUps.forget({ userId, deviceId })]);
+      await Promise.all([
+        archive.erase(userId, deviceId),
+        activity.forget(userId, deviceId),
+        wakeUps.forget({ userId, deviceId }),
+      ]);
     },
 
     /** Removes the one-time keys of the device. Idempotent: it deletes. */

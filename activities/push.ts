@@ -94,6 +94,14 @@ function unavailableResult({ registration: { provider } }: SendWakeUpInput, { co
   return { provider, result: 'unavailable', status, message: message ?? context.reason ?? null };
 }
 
+/** Whose devices are woken up, and the occasion, which makes the wake-ups unique. */
+export interface WakeUpOccasion {
+  userId: string;
+  /** Only this device. */
+  deviceId?: string;
+  occasion: string;
+}
+
 /** Dependencies of the activities on push registrations. */
 export interface PushRegistrationDeps {
   devices: Pick<Devices, 'read' | 'setPush'>;
@@ -113,14 +121,16 @@ export function createPushRegistrations(deps: PushRegistrationDeps) {
   const { devices, wakeUps, pushCipher, isOutage } = deps;
   return {
     /**
-     * Claims the wake-ups of all devices of a user that have a push registration, and returns those that no other one
-     * precedes. Idempotent by `occasion`.
+     * Claims the wake-ups of all devices of a user that have a push registration, or of one device, and returns those that
+     * no other one precedes. Idempotent by `occasion`.
      */
-    claimWakeUps: ({ userId, occasion }: { userId: string; occasion: string }): Promise<WakeUpId[]> =>
+    claimWakeUps: ({ userId, deviceId: only, occasion }: WakeUpOccasion): Promise<WakeUpId[]> =>
       failOnOutage(async () => {
         const set = await devices.read(userId);
         const wakeable = set?.devices.filter(({ push }) => push !== undefined) ?? [];
-        const all = wakeable.map(({ deviceId }) => ({ userId, deviceId, wakeUpId: `${occasion}-${deviceId}` }));
+        const all = wakeable
+          .filter(({ deviceId }) => deviceId === (only ?? deviceId))
+          .map(({ deviceId }) => ({ userId, deviceId, wakeUpId: `${occasion}-${deviceId}` }));
         const claimed = await Promise.all(all.map((wakeUp) => wakeUps.claim(wakeUp)));
         return all.filter((_one, index) => claimed[index]);
       }, isOutage),

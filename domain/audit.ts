@@ -131,6 +131,11 @@ export const auditActions = {
     type: ['user', 'change'],
     about: 'a device gets no messages until it connects',
   },
+  'device-idle': {
+    category: ['iam'],
+    type: ['user', 'info'],
+    about: 'a user was warned of a linked device that is not used',
+  },
   'user-block': { category: ['iam'], type: ['user', 'change'], about: 'a user blocked another one' },
   'user-unblock': { category: ['iam'], type: ['user', 'change'], about: 'a user unblocked another one' },
   'message-flood': { category: ['api'], type: ['denied'], about: 'many messages of a device were refused' },

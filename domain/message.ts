@@ -130,3 +130,22 @@ export function compareMessageIds(one: string, other: string): number {
   const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
   return ms - otherMs || sequence - otherSequence;
 }
+
+/**
+ * Returns where an archive ends.
+ *
+ * @param createdAt when the device was added
+ * @param state the state of its archive as Redis has it: `<milliseconds of the first message>:<last message id>`
+ */
+export function archiveEndOf(createdAt: number, state: string): ArchiveEnd {
+  return { createdAt, lastId: state.slice(state.indexOf(':') + 1) };
+}
+
+/**
+ * Returns how long a linked device is idle before its user is warned, and how long after the warning it is suspended at the
+ * earliest: 80 % and 20 % of the time after which it is suspended. All in milliseconds.
+ */
+export function idleSharesOf(idleMs: number): { warnMs: number; graceMs: number } {
+  const warnMs = Math.floor(idleMs * 0.8);
+  return { warnMs, graceMs: idleMs - warnMs };
+}

@@ -18,6 +18,7 @@ export const notificationKinds = [
   'recovery-asked',
   'device-added',
   'device-removed',
+  'device-idle',
   'identity-key-changed',
 ] as const;
 /** A kind of notification. */
@@ -30,7 +31,7 @@ const everyChannel = ['email', 'sms'] as const;
 
 /**
  * The channels of each kind. Security notifications use every channel, because an attacker who controls the mailbox
- * rarely controls the telephone. An SMS costs money, so `welcome` goes by e-mail only. So does `number-registered`:
+ * rarely controls the telephone. An SMS costs money, so `welcome` and `device-idle` go by e-mail only. So does `number-registered`:
  * that number already gets the code by SMS.
  */
 export const notificationChannels: Readonly<Record<NotificationKind, readonly NotificationChannel[]>> = {
@@ -48,11 +49,15 @@ export const notificationChannels: Readonly<Record<NotificationKind, readonly No
   'recovery-asked': everyChannel,
   'device-added': everyChannel,
   'device-removed': everyChannel,
+  'device-idle': ['email'],
   'identity-key-changed': everyChannel,
 };
 
-/** Kinds that do not wake up the devices of the account: nothing to protect, or no devices left. */
-const quietKinds: readonly NotificationKind[] = ['welcome', 'account-deleted'];
+/**
+ * Kinds that do not wake up the devices of the account: nothing to protect, or no devices left. `device-idle`: only that
+ * device is woken up, and not by the notification.
+ */
+const quietKinds: readonly NotificationKind[] = ['welcome', 'account-deleted', 'device-idle'];
 
 /** Returns whether a notification also wakes up the devices of the account. */
 export function wakesDevices(kind: NotificationKind): boolean {

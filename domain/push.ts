@@ -22,7 +22,7 @@ export type PushRegistration =
   | { provider: 'apns'; token: string; topic: string };
 
 /** Why a device is woken up. The device is not told. */
-export type WakeUpReason = 'device-link' | 'keys-low' | 'message' | 'notification' | 'test';
+export type WakeUpReason = 'device-idle' | 'device-link' | 'keys-low' | 'message' | 'notification' | 'test';
 
 /** How long a provider keeps a wake-up for a device, and how long one is waited for before another one is sent. */
 export const wakeUpSeconds = 86_400;

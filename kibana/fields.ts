@@ -70,6 +70,7 @@ export const messageActions = action(
   'inbox-full',
   'inbox-gap',
   'device-suspend',
+  'device-idle',
   'user-block',
   'user-unblock',
   'identity-announce',

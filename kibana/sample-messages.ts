@@ -66,6 +66,7 @@ function addInboxes(day: Day, owners: readonly Owner[]): void {
     const person = owners[index] as Owner;
     const role = reason === 'idle' ? 'registration' : 'api';
     day.add(120 + 180 * index, 'device-suspend', { role, reason, targetId: person.userId });
+    if (reason === 'idle') day.add(30 + 100 * index, 'device-idle', { role, reason, targetId: person.userId });
     if (index % 2 === 0) day.add(300 + 200 * index, 'inbox-gap', { reason: 'overflow', person });
   }
   for (const minute of [190, 777, 1290]) day.add(minute, 'inbox-gap', { reason: 'expired', person: day.pick(owners) });

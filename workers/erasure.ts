@@ -4,6 +4,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type AuditLog, createDeletionActivities, createErasureActivities } from '../activities/deletion.ts';
 import type { Accounts } from '../adapters/mongo/accounts.ts';
+import type { Archive } from '../adapters/mongo/archive.ts';
+import type { Conversations } from '../adapters/mongo/conversations.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
@@ -26,6 +28,8 @@ export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'd
   database: Connection;
   accounts: Accounts;
   devices: Devices;
+  archive: Archive;
+  conversations: Conversations;
   preKeys: PreKeys;
   sessions: AuthSessions;
 }
@@ -36,7 +40,7 @@ const looksMax = 20;
 /** Creates the activities of account deletion, and connects to Temporal for them. */
 export async function createErasure(
   config: Config<'registration'>,
-  { redis, events, dataConverter, database, accounts, devices, preKeys, sessions }: ErasureStores,
+  { redis, events, dataConverter, database, accounts, sessions, ...stores }: ErasureStores,
 ) {
   const deletions = createDeletions(database);
   const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
@@ -52,9 +56,8 @@ export async function createErasure(
     activities: {
       ...createDeletionActivities({ accounts, deletions, sessions, events, newId }),
       ...createErasureActivities({
+        ...stores,
         accounts,
-        devices,
-        preKeys,
         deletions,
         auditLog,
         eraseKeys: (person) => erasePersonKeys(redis, person),

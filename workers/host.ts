@@ -25,6 +25,7 @@ import { dropPermissions } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { serveHealth } from './health.ts';
 import { beat, type Check } from './heartbeats.ts';
+import { heartbeat } from './progress.ts';
 import { createTraceSinks, runTraced } from './trace.ts';
 
 /** The tools passed to the build function of a role. */
@@ -163,7 +164,7 @@ async function runActivity(act: () => Promise<unknown>, events: Pick<Events, 'ac
   const context = Context.current();
   const { activityType: activity, isLocal } = context.info;
   const beganAt = performance.now();
-  const beats = isLocal ? undefined : setInterval(() => context.heartbeat(), activityBeatMs);
+  const beats = isLocal ? undefined : setInterval(() => heartbeat(context), activityBeatMs);
   let outcome = 'done';
   try {
     return await act();

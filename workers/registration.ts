@@ -11,6 +11,7 @@ import { createDeviceActivities } from '../activities/devices.ts';
 import { createDirectorySyncActivities } from '../activities/directory-sync.ts';
 import { createIdentityChangeActivities } from '../activities/identity-change.ts';
 import { createIdentityTransferActivities } from '../activities/identity-transfer.ts';
+import { createInboxCareActivities, type InboxCareDeps } from '../activities/inbox-care.ts';
 import { createLinkActivities } from '../activities/links.ts';
 import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
@@ -21,6 +22,7 @@ import { createRegistrationDeviceActivities, type RegistrationDeviceDeps } from 
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
+import { createArchive } from '../adapters/mongo/archive.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
@@ -44,9 +46,11 @@ import { type Config, readConfig } from '../platform/config/config.ts';
 import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
+import { inboxCare } from '../workflows/inbox-care.ts';
 import { purge } from '../workflows/purge.ts';
 import { createErasure } from './erasure.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
+import { progress } from './progress.ts';
 
 /** A system file that the loader of the argon2 package probes. */
 const loaderProbe = '/etc/alpine-release';
@@ -61,13 +65,8 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
-  const inboxes = createInboxes(redis);
-  const deviceStores = {
-    devices: createDevices(database.connection, { changed: inboxes.writeDevices }),
-    preKeys: createPreKeys(database.connection),
-  };
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
-  const conversations = createConversations(database.connection);
+  const { inboxes, conversations, ...deviceStores } = openDeviceStores(database.connection, redis);
   const announcements = createAnnouncements({ inboxes, conversations, events });
   const accounts = createAccountActivities({
     registrations,
@@ -84,6 +83,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const erasure = await createErasure(config, {
     ...tools,
     ...deviceStores,
+    conversations,
     database: database.connection,
     accounts: store,
     sessions,
@@ -111,13 +111,29 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
         ...erasure.activities,
         ...recovery,
         ...accountCareOf({ accounts: store, ...deviceStores, events }),
+        ...inboxCareOf(config, { ...deviceStores, redis, inboxes, events }),
       },
       workflowBundle: { codePath: bundle },
     },
-    prepare: (connection) => ensureSchedules(connection, config),
+    prepare: async (connection) => {
+      await ensureSchedules(connection, config);
+      await deviceStores.archive.prepare();
+    },
     startReads: [bundle, loaderProbe],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
+  };
+}
+
+/** The stores of devices and their messages. */
+function openDeviceStores(connection: Parameters<typeof createDevices>[0], redis: WorkerTools['redis']) {
+  const inboxes = createInboxes(redis);
+  return {
+    inboxes,
+    archive: createArchive(connection),
+    conversations: createConversations(connection),
+    devices: createDevices(connection, { changed: inboxes.writeDevices }),
+    preKeys: createPreKeys(connection),
   };
 }
 
@@ -129,6 +145,21 @@ function accountCareOf(tools: Parameters<typeof createPurgeActivities>[0] & { ac
     ...createDirectorySyncActivities(tools),
     ...createPurgeActivities(tools),
   };
+}
+
+/** The activities that care for inboxes. */
+function inboxCareOf(
+  { INBOX_ARCHIVE_AFTER, LINKED_DEVICE_IDLE_DAYS }: Config<'registration'>,
+  { redis, ...tools }: Pick<InboxCareDeps, 'inboxes' | 'archive' | 'devices' | 'events'> & Pick<WorkerTools, 'redis'>,
+) {
+  return createInboxCareActivities({
+    ...tools,
+    activity: createDeviceActivity(redis),
+    newId,
+    progress,
+    archiveAfterMs: INBOX_ARCHIVE_AFTER * 1000,
+    idleMs: LINKED_DEVICE_IDLE_DAYS * 86_400_000,
+  });
 }
 
 interface DeviceTools
@@ -161,6 +192,13 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
     workflow: purge,
     everySeconds: config.PURGE_INTERVAL,
     note: 'Removes expired claims of user names, numbers and addresses whose account was never created, and keys without a device',
+  });
+  await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
+    ...common,
+    id: 'inbox-care',
+    workflow: inboxCare,
+    everySeconds: config.INBOX_ARCHIVE_INTERVAL,
+    note: 'Moves messages that wait for long from Redis to MongoDB, lets old ones expire, and suspends linked devices that nobody uses',
   });
   await ensureSchedule(connection, config.TEMPORAL_NAMESPACE, {
     ...common,

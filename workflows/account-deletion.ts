@@ -15,7 +15,7 @@
  * 1. Delete the user's workflow executions in Temporal with their histories, running ones and `accountDeletion`
  *    included.
  * 2. Rewrite the user's audit events.
- * 3. Delete the user's keys in Redis.
+ * 3. Delete the user's devices, messages, conversations and keys in Redis.
  * 4. Delete account and claims in MongoDB.
  * 5. Remove the user from the receipt; emit the event.
  *

@@ -6,6 +6,7 @@ export { deviceRemoval } from './device-removal.ts';
 export { directoryLogIn } from './directory-log-in.ts';
 export { directorySync } from './directory-sync.ts';
 export { identityChange, identityRelease } from './identity-change.ts';
+export { inboxCare } from './inbox-care.ts';
 export { notification } from './notification.ts';
 export { purge } from './purge.ts';
 export { recovery } from './recovery.ts';

@@ -15,7 +15,13 @@ import {
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
-import type { PushRegistrationActivities, PushSendingActivities, StoredPush, WakeUpInput } from '../activities/push.ts';
+import type {
+  PushRegistrationActivities,
+  PushSendingActivities,
+  StoredPush,
+  WakeUpInput,
+  WakeUpOccasion,
+} from '../activities/push.ts';
 import { type PushResult, type WakeUpReason, wakeUpSeconds } from '../domain/push.ts';
 import { wakeUpWorkflowId } from '../domain/workflow-ids.ts';
 import type { DependencyCalls } from './dependency-calls.ts';
@@ -56,14 +62,14 @@ export async function pushTest(input: WakeUpInput & StoredPush): Promise<PushRes
 }
 
 /**
- * Wakes up every device of a user from a workflow, which does not wait for it and may end before. Safe to repeat with the
+ * Wakes up every device of a user, or one, from a workflow, which does not wait for it and may end before. Safe to repeat with the
  * same occasion. The api does so by `api/wake-up.ts`.
  */
 export async function wakeDevices(
   calls: DependencyCalls,
-  { userId, occasion, reason }: { userId: string; occasion: string; reason: WakeUpReason },
+  { reason, ...whose }: WakeUpOccasion & { reason: WakeUpReason },
 ): Promise<void> {
-  const claimed = await calls.callWhenAvailable('database', () => claimWakeUps({ userId, occasion }));
+  const claimed = await calls.callWhenAvailable('database', () => claimWakeUps(whose));
   for (const one of claimed ?? []) {
     await startChild(wakeUp, {
       args: [{ ...one, reason }],
@@ -73,7 +79,7 @@ export async function wakeDevices(
       cancellationType: ChildWorkflowCancellationType.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       staticSummary: `Wake-up: ${reason}`,
-      typedSearchAttributes: userAttributesOf(userId),
+      typedSearchAttributes: userAttributesOf(whose.userId),
     });
   }
 }

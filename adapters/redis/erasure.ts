@@ -40,8 +40,8 @@ async function isOf(redis: Redis, key: string, { userId, limitKey }: ErasedPerso
   if (typeof personal === 'string') return false;
   if ('limitKeyIn' in personal) return known.ids.limitKey === limitKey;
   if (!('userIdIn' in personal)) return false;
-  // also as the other side of a conversation
-  if (personal.userIdIn === 'key') return [known.ids.userId, known.ids.peerId, known.ids.senderId].includes(userId);
+  // of messages and conversations there are two users in the key
+  if (personal.userIdIn === 'key') return Object.values(known.ids).includes(userId);
   const { userIdIn } = personal;
   const text = userIdIn === 'value' ? await redis.get(key) : await redis.hget(key, userIdIn.field);
   return text === userId || (text?.includes(`"${userId}"`) ?? false);

@@ -5,8 +5,8 @@
  * puts the end of the archive behind them, in one script. What the archive has behind its end counts for nothing, and what
  * is before it is not in the stream: a message is in one of them, wherever the process that moves it is interrupted.
  */
-import type { ArchiveEnd, DeviceAddress } from '../../domain/message.ts';
-import { loadScript, type Redis } from './connect.ts';
+import { type ArchiveEnd, archiveEndOf, type DeviceAddress } from '../../domain/message.ts';
+import { loadScript, type Redis, timeOf } from './connect.ts';
 import { type InboxState, statesOf } from './inbox-devices.ts';
 import { keys, parseKey } from './keys.ts';
 
@@ -49,9 +49,12 @@ export function createInboxArchive(redis: Redis) {
      * Returns the inboxes of a part of all users, and the cursor of the next part; `0` begins, and ends. An inbox may occur
      * twice, and one that exists all the time occurs, also when the scan continues after an interruption.
      */
-    async scanInboxes(cursor: string, now: number): Promise<{ cursor: string; inboxes: InboxState[][] }> {
+    async scanInboxes(cursor: string): Promise<{ cursor: string; inboxes: InboxState[][] }> {
       const pattern = keys.inboxes({ userId: '*' });
-      const [next, names] = await redis.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount);
+      const [[next, names], now] = await Promise.all([
+        redis.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount),
+        timeOf(redis),
+      ]);
       const stored = await Promise.all(names.map((name) => redis.hgetall(name)));
       const inboxes = names.map((name, index) => statesOf(parseKey(name)?.ids.userId ?? '', stored[index] ?? {}, now));
       return { cursor: next, inboxes };
@@ -95,13 +98,4 @@ export function createInboxArchive(redis: Redis) {
       return Number(await expire(keysOf(device), [device.deviceId, device.createdAt, before, count]));
     },
   };
-}
-
-/**
- * Returns where an archive ends.
- *
- * @param state the state of the archive, as a connection or an acknowledgement returned it
- */
-export function archiveEndOf(createdAt: number, state: string): ArchiveEnd {
-  return { createdAt, lastId: state.slice(state.indexOf(':') + 1) };
 }

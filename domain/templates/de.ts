@@ -103,6 +103,13 @@ export const german: Templates = {
       'Wenn Sie das nicht waren, wenden Sie sich sofort an Ihre Administration.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Ein Gerät bei {product} wird nicht benutzt',
+    body: [
+      'Ein verknüpftes Gerät Ihres Kontos bei {product} wurde lange nicht benutzt. Bald erhält es keine Nachrichten mehr.',
+      'Öffnen Sie die App auf diesem Gerät, wenn Sie es behalten wollen. Sonst entfernen Sie es.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Ihr Identitätsschlüssel bei {product} wurde geändert',
     body: [

@@ -97,6 +97,13 @@ export const english: Templates = {
     subject: 'Device removed from {product}',
     body: ['A device was removed from your {product} account.', 'If this was not you, contact your administrator now.'],
   },
+  deviceIdleMail: {
+    subject: 'A {product} device is not used',
+    body: [
+      'A linked device of your {product} account was not used for a long time. Soon it will get no more messages.',
+      'Open the app on this device to keep it. Otherwise remove it.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Your {product} identity key was changed',
     body: [

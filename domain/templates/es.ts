@@ -100,6 +100,13 @@ export const spanish: Templates = {
       'Si no has sido tú, avisa ahora a tu administrador.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Un dispositivo de {product} no se usa',
+    body: [
+      'Un dispositivo vinculado a tu cuenta de {product} no se ha usado en mucho tiempo. Pronto dejará de recibir mensajes.',
+      'Abre la aplicación en ese dispositivo si quieres conservarlo. Si no, quítalo.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Se ha cambiado tu clave de identidad de {product}',
     body: [

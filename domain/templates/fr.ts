@@ -103,6 +103,13 @@ export const french: Templates = {
       'Si ce n’était pas vous, contactez votre administrateur sans attendre.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Un appareil {product} n’est pas utilisé',
+    body: [
+      'Un appareil lié à votre compte {product} n’a pas été utilisé depuis longtemps. Bientôt, il ne recevra plus de messages.',
+      'Ouvrez l’application sur cet appareil pour le garder. Sinon, retirez-le.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Votre clé d’identité {product} a changé',
     body: [

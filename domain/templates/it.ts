@@ -103,6 +103,13 @@ export const italian: Templates = {
       'Se non sei stato tu, avvisa subito il tuo amministratore.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Un dispositivo di {product} non viene usato',
+    body: [
+      'Un dispositivo collegato al tuo account {product} non viene usato da molto tempo. Presto non riceverà più messaggi.',
+      'Apri l’app su quel dispositivo se vuoi tenerlo. Altrimenti rimuovilo.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'La tua chiave di identità {product} è cambiata',
     body: [

@@ -100,6 +100,13 @@ export const japanese: Templates = {
       'お心当たりがない場合は、すぐに管理者に連絡してください。',
     ],
   },
+  deviceIdleMail: {
+    subject: '使われていない {product} の端末があります',
+    body: [
+      '{product} のアカウントに連携した端末が長い間使われていません。まもなくメッセージが届かなくなります。',
+      '使い続ける場合はその端末でアプリを開いてください。使わない場合は削除してください。',
+    ],
+  },
   identityKeyChangedMail: {
     subject: '{product} の ID 鍵が変更されました',
     body: [

@@ -88,6 +88,13 @@ export const korean: Templates = {
     subject: '{product}에서 기기가 제거됨',
     body: ['{product} 계정에서 기기가 제거되었습니다.', '본인이 아니라면 즉시 관리자에게 알리세요.'],
   },
+  deviceIdleMail: {
+    subject: '{product} 기기를 사용하지 않고 있음',
+    body: [
+      '{product} 계정에 연결된 기기를 오랫동안 사용하지 않았습니다. 곧 메시지를 받지 못하게 됩니다.',
+      '계속 쓰려면 그 기기에서 앱을 여세요. 그렇지 않으면 제거하세요.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: '{product} 신원 키가 변경됨',
     body: [

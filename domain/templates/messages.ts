@@ -63,6 +63,7 @@ const notificationTexts = {
   'recovery-asked': 'recoveryAskedMail',
   'device-added': 'deviceAddedMail',
   'device-removed': 'deviceRemovedMail',
+  'device-idle': 'deviceIdleMail',
   'identity-key-changed': 'identityKeyChangedMail',
 } as const satisfies Record<NotificationKind, keyof Templates>;
 

@@ -103,6 +103,13 @@ export const dutch: Templates = {
       'Was jij dit niet, neem dan meteen contact op met je beheerder.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Een apparaat van {product} wordt niet gebruikt',
+    body: [
+      'Een gekoppeld apparaat van je account bij {product} is lang niet gebruikt. Binnenkort krijgt het geen berichten meer.',
+      'Open de app op dat apparaat als je het wilt houden. Verwijder het anders.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Je identiteitssleutel voor {product} is gewijzigd',
     body: [

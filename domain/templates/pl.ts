@@ -103,6 +103,13 @@ export const polish: Templates = {
       'Jeśli to nie Ty, natychmiast skontaktuj się z administratorem.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Urządzenie {product} nie jest używane',
+    body: [
+      'Urządzenie połączone z Twoim kontem {product} od dawna nie było używane. Wkrótce przestanie otrzymywać wiadomości.',
+      'Otwórz aplikację na tym urządzeniu, jeśli chcesz je zachować. W przeciwnym razie je usuń.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Zmieniono Twój klucz tożsamości {product}',
     body: [

@@ -94,6 +94,13 @@ export const portuguese: Templates = {
     subject: 'Dispositivo removido do {product}',
     body: ['Um dispositivo foi removido da sua conta {product}.', 'Se não foi você, contacte já o seu administrador.'],
   },
+  deviceIdleMail: {
+    subject: 'Um dispositivo {product} não é usado',
+    body: [
+      'Um dispositivo associado à sua conta {product} não é usado há muito tempo. Em breve deixará de receber mensagens.',
+      'Abra a aplicação nesse dispositivo se o quiser manter. Caso contrário, remova-o.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'A sua chave de identidade {product} foi alterada',
     body: [

@@ -45,6 +45,8 @@ export interface Templates {
   recoveryAskedMail: MailTexts;
   deviceAddedMail: MailTexts;
   deviceRemovedMail: MailTexts;
+  /** A linked device was not used for long, and will get no more messages. */
+  deviceIdleMail: MailTexts;
   identityKeyChangedMail: MailTexts;
   /** With `{link}` and `{stopLink}`. */
   recoveryMail: MailTexts;

@@ -95,6 +95,13 @@ export const turkish: Templates = {
     subject: '{product} hesabından cihaz kaldırıldı',
     body: ['{product} hesabınızdan bir cihaz kaldırıldı.', 'Bu siz değilseniz hemen yöneticinize bildirin.'],
   },
+  deviceIdleMail: {
+    subject: 'Bir {product} cihazı kullanılmıyor',
+    body: [
+      '{product} hesabınıza bağlı bir cihaz uzun süredir kullanılmadı. Yakında ileti almayacak.',
+      'Cihazı tutmak istiyorsanız uygulamayı o cihazda açın. İstemiyorsanız kaldırın.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: '{product} kimlik anahtarınız değişti',
     body: [

@@ -104,6 +104,13 @@ export const vietnamese: Templates = {
       'Nếu không phải bạn, hãy liên hệ ngay với quản trị viên.',
     ],
   },
+  deviceIdleMail: {
+    subject: 'Một thiết bị {product} không được dùng',
+    body: [
+      'Một thiết bị liên kết với tài khoản {product} của bạn đã lâu không được dùng. Sắp tới thiết bị đó sẽ không nhận được tin nhắn nữa.',
+      'Hãy mở ứng dụng trên thiết bị đó nếu muốn giữ lại. Nếu không, hãy gỡ thiết bị.',
+    ],
+  },
   identityKeyChangedMail: {
     subject: 'Khóa định danh {product} của bạn đã đổi',
     body: [

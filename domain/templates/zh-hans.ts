@@ -82,6 +82,13 @@ export const chineseSimplified: Templates = {
     subject: '{product} 已移除设备',
     body: ['您的 {product} 帐户移除了一台设备。', '如果不是您本人，请立即联系管理员。'],
   },
+  deviceIdleMail: {
+    subject: '您有一台 {product} 设备未使用',
+    body: [
+      '与您的 {product} 帐户关联的一台设备长时间未使用。它很快将不再收到消息。',
+      '如要保留,请在该设备上打开应用;否则请移除该设备。',
+    ],
+  },
   identityKeyChangedMail: {
     subject: '您的 {product} 身份密钥已更改',
     body: ['您的 {product} 帐户的身份密钥已更改。您的联系人会看到。', '如果不是您本人，请立即联系管理员。'],

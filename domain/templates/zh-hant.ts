@@ -82,6 +82,13 @@ export const chineseTraditional: Templates = {
     subject: '{product} 已移除裝置',
     body: ['您的 {product} 帳戶移除了一台裝置。', '如果不是您本人，請立即聯絡管理員。'],
   },
+  deviceIdleMail: {
+    subject: '您有一台 {product} 裝置未使用',
+    body: [
+      '與您的 {product} 帳戶連結的一台裝置長時間未使用。它很快將不再收到訊息。',
+      '如要保留,請在該裝置上開啟應用程式;否則請移除該裝置。',
+    ],
+  },
   identityKeyChangedMail: {
     subject: '您的 {product} 身分金鑰已變更',
     body: ['您的 {product} 帳戶的身分金鑰已變更。您的聯絡人會看到。', '如果不是您本人，請立即聯絡管理員。'],

@@ -16,6 +16,7 @@ export function createInboxEvents({ counter, report }: Outputs) {
     lost.inc({ reason }, 0);
   }
   for (const reason of ['overflow', 'idle']) suspended.inc({ reason }, 0);
+  const warned = counter('idle_devices_warned_total', 'Users warned of a linked device that will be suspended', []);
   const recent = countRecent();
 
   return {
@@ -49,6 +50,22 @@ export function createInboxEvents({ counter, report }: Outputs) {
           action: 'device-suspend',
           message: 'A device gets no messages until it connects',
           reason,
+          targetUserId: userId,
+          metadata: { device: deviceId },
+        },
+      });
+    },
+    /** The user of a linked device that nobody uses was told that it will get no more messages. */
+    idleDeviceWarned({ userId, deviceId, activeAt }: DeviceAddress & { activeAt: number }): void {
+      report({
+        counter: warned,
+        level: 'warn',
+        log: { event: 'device.idle', userId, deviceId },
+        audit: {
+          action: 'device-idle',
+          message: 'A linked device was not used for long, and its user was warned',
+          reason: 'idle',
+          once: `${userId} ${deviceId} ${activeAt}`,
           targetUserId: userId,
           metadata: { device: deviceId },
         },

@@ -5,11 +5,14 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createArchive } from '../../adapters/mongo/archive.ts';
+import { createInboxes } from '../../adapters/redis/inboxes.ts';
 import { type KeyFamily, keyFamilies, parseKey } from '../../adapters/redis/keys.ts';
 import { type Answer, call, codeFor, isNotification, notificationsTo, type OutboxMessage } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { setFault } from '../support/faults.ts';
 import { type Footprint, readAuditIndex, readDatabase, readRedis, readTemporal, search } from '../support/footprint.ts';
+import { deviceOwner, messageTo } from '../support/messages.ts';
 import type { SignedIn } from '../support/people.ts';
 import { goodPassword, must, phoneOf, startAnotherApi } from '../support/registrations.ts';
 import { startOwnTestSystem } from '../support/system.ts';
@@ -27,7 +30,7 @@ const { system, behind, url, api, person, registrant, logIn } = await withSystem
 const patient = (await startAnotherApi(system, { DELETION_GRACE_SECONDS: '3600' })).apiUrl;
 await holdToContract(patient);
 
-const me = ({ token }: SignedIn, method: string, path = '', at = url): Promise<Answer> =>
+const me = ({ token }: Pick<SignedIn, 'token'>, method: string, path = '', at = url): Promise<Answer> =>
   call(at, method, `/api/v1/users/me${path}`, { token });
 const receiptOf = ({ deletionId, deletionToken: token }: { deletionId: string; deletionToken: string }) =>
   api.readDeletion({ deletionId, token });
@@ -118,6 +121,28 @@ describe('N16: a deleted account', () => {
       events: number;
     };
     assert.deepEqual(auditLog.faults, [], 'the audit log is still intact');
+  });
+
+  it('takes its inbox, its archived messages and its conversations along, on both sides', async () => {
+    const [ada, bob] = [await deviceOwner(system, 506), await deviceOwner(system, 507)];
+    const body = messageTo([ada], 'hello');
+    await must(api.sendMessage({ userId: ada.userId, token: bob.token, body }));
+    await must(api.changeConversation({ userId: bob.userId, token: ada.token, body: { state: 'accepted' } }));
+    const { createdAt = 0 } = (await createInboxes(behind.redis).readStates(ada.userId))[0] ?? {};
+    const entries = [{ messageId: '1-1', entry: 'sender 1 message 1 0 content' }];
+    const page = { userId: ada.userId, deviceId: ada.deviceId, createdAt, moveId: 'move', entries };
+    await createArchive(behind.database).put([page]);
+    const places = search(await everywhere(), ada.userId);
+    for (const place of ['redis inbox:', 'redis inboxes:', 'redis sent:', 'redis conversation:']) {
+      assert.ok(
+        places.some((one) => one.startsWith(place)),
+        place,
+      );
+    }
+    for (const place of ['database archive', 'database conversations']) assert.ok(places.includes(place), place);
+    const { body: deletion } = await must(me(ada, 'DELETE'), 202);
+    await erased(deletion);
+    assert.deepEqual(search(await everywhere(), ada.userId), []);
   });
 
   it('is announced by e-mail and SMS, when it is requested and when it is done; its name may be registered again', async () => {

@@ -390,6 +390,11 @@ const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'inbox.gap', level: 'warn', fields: ['userId', 'deviceId', 'reason', 'count'] },
     audits: 'inbox-gap',
   },
+  idleDeviceWarned: {
+    run: (events) => events.idleDeviceWarned({ ...device, activeAt: 5 }),
+    logs: { event: 'device.idle', level: 'warn', fields: ['userId', 'deviceId'] },
+    audits: 'device-idle',
+  },
   deviceSuspended: {
     run: (events) => events.deviceSuspended({ ...device, reason: 'overflow' }),
     logs: { event: 'device.suspended', level: 'warn', fields: ['userId', 'deviceId', 'reason'] },

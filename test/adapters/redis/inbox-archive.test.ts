@@ -105,6 +105,17 @@ describe('beginMove() and finishMove()', () => {
     assert.deepEqual(await inStream(device), [ids[0], ids[2]]);
   });
 
+  it('refuse suspended and removed devices', async () => {
+    const { device } = await waiting(2);
+    const set = [device, { ...device, deviceId: '2' }].map((one) => ({ ...one, registrationId: 5 }));
+    await inboxes.writeDevices(device.userId, { version: 2, devices: set });
+    await inboxes.suspend(device);
+    assert.equal(await inboxes.beginMove(device, 'm', base + 10), undefined);
+    await inboxes.writeDevices(device.userId, { version: 3, devices: set.slice(1) });
+    assert.equal(await inboxes.beginMove(device, 'm', base + 10), undefined);
+    assert.equal(await inboxes.settleArchived(device, { count: 1 }), false);
+  });
+
   it('lose and double nothing when acknowledgements and a connection come at the same moment, in every round', async () => {
     for (let round = 0; round < 20; round++) {
       const { device, ids } = await waiting(6);
@@ -175,7 +186,7 @@ describe('scanInboxes()', () => {
     const made = await atOnce(5, () => waiting(1));
     const found = new Set<string>();
     for (let cursor = ''; cursor !== '0'; ) {
-      const part = await inboxes.scanInboxes(cursor || '0', Date.now());
+      const part = await inboxes.scanInboxes(cursor || '0');
       for (const [first] of part.inboxes) if (first !== undefined) found.add(first.userId);
       cursor = part.cursor;
     }
