@@ -19,11 +19,14 @@ export interface Counts {
   lost: number;
   /** Times that a client was connected. */
   connections: number;
+  /** Different messages of each client. */
   messages: number;
+  /** Messages that a client got again. */
+  repeated: number;
   drained: number;
 }
 
-const counts: Counts = { connected: 0, lost: 0, connections: 0, messages: 0, drained: 0 };
+const counts: Counts = { connected: 0, lost: 0, connections: 0, messages: 0, repeated: 0, drained: 0 };
 /** Handshakes at once. */
 const atOnce = 50;
 const waiting: (() => void)[] = [];
@@ -46,6 +49,7 @@ class BenchClient {
   readonly #token: string;
   #turn: number;
   #isIn = false;
+  readonly #seen = new Set<string>();
 
   constructor(urls: string[], token: string, turn: number) {
     this.#urls = urls;
@@ -94,24 +98,24 @@ class BenchClient {
     return undefined;
   }
 
+  #count(messageId: string): void {
+    if (this.#seen.has(messageId)) counts.repeated += 1;
+    else counts.messages += 1;
+    this.#seen.add(messageId);
+    // the parent of few clients measures how long a message takes
+    if (open.size < 10) process.send?.(counts);
+  }
+
   #hear(socket: WebSocket, packet: string): void {
     const [, id = '', json = '[]'] = /^42(\d*)(\[.*)$/s.exec(packet) ?? [];
     if (json.startsWith('["server:draining"')) {
       const { reconnectAfterMs } = JSON.parse(json)[1] as { reconnectAfterMs: number };
       setTimeout(() => socket.close(), reconnectAfterMs);
     }
-    if (json.startsWith('["message:new"')) countMessage();
-    if (json.startsWith('["inbox:page"'))
-      counts.messages += (JSON.parse(json)[1] as { messages: unknown[] }).messages.length;
+    for (const [, messageId = ''] of json.matchAll(/"messageId":"([\d-]+)"/g)) this.#count(messageId);
     if (json.startsWith('["inbox:drained"')) counts.drained += 1;
     if (id !== '') socket.send(`43${id}[]`);
   }
-}
-
-/** The parent of few clients measures how long a message takes, so it hears of each at once. */
-function countMessage(): void {
-  counts.messages += 1;
-  if (open.size < 10) process.send?.(counts);
 }
 
 process.on('message', (command: Command) => {

@@ -112,7 +112,7 @@ function startClients(): Clients {
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   const clients: Clients = {
-    counts: { connected: 0, lost: 0, connections: 0, messages: 0, drained: 0 },
+    counts: { connected: 0, lost: 0, connections: 0, messages: 0, repeated: 0, drained: 0 },
     tell: (command) => void child.send(command),
     [Symbol.dispose]: () => void child.kill('SIGKILL'),
   };
@@ -163,9 +163,10 @@ async function measureRolling(count: number): Promise<void> {
   isOver = true;
   await sampling;
   const busy = longestAbove(shares, 80) / 2;
+  const { messages, repeated } = clients.counts;
   printTable(
-    ['rolling restart', 'all back in s', 'messages sent', 'received', 'CPU % at most', 's above 80 %'],
-    [[String(count), seconds, String(sent), String(clients.counts.messages), Math.max(...shares), busy]],
+    ['rolling restart', 'all back in s', 'sent', 'lost', 'again', 'CPU % at most', 's above 80 %'],
+    [[String(count), seconds, String(sent), String(sent - messages), String(repeated), Math.max(...shares), busy]],
   );
   await second.restart('gateway');
 }
@@ -178,7 +179,7 @@ async function measureStalled(count: number, messages: number): Promise<void> {
   honest.tell({ act: 'connect', urls: [first.apiUrl], tokens: pair.map(({ token }) => token) });
   await untilConnected(clients, count);
   await untilConnected(honest, 2);
-  const alone = await timesOf(honest, pair);
+  const whileRead = await timesDuring(honest, pair, devices);
   clients.tell({ act: 'stop-reading' });
   const before = memoryOf(pidOf(first));
   let most = before;
@@ -195,14 +196,14 @@ async function measureStalled(count: number, messages: number): Promise<void> {
   isOver = true;
   await watching;
   printTable(
-    ['clients that stop reading', 'messages', 'MiB before', 'MiB at most', 'p99 ms alone', 'p99 ms meanwhile'],
+    ['clients that stop reading', 'messages', 'MiB before', 'MiB at most', 'p99 ms while they read', 'p99 ms then'],
     [
       [
         String(count),
         String(rounds * count),
         before / mebibyte,
         most / mebibyte,
-        alone.percentile(99),
+        whileRead.percentile(99),
         meanwhile.percentile(99),
       ],
     ],
@@ -245,6 +246,18 @@ async function timesOf(clients: Clients, [to]: readonly Device[]): Promise<Times
     times.add(performance.now() - begin);
     await wait(20);
   }
+  return times;
+}
+
+/** As `timesOf`, while others that read get messages at the same rate as later those that do not. */
+async function timesDuring(clients: Clients, pair: readonly Device[], others: readonly Device[]): Promise<Times> {
+  let isOver = false;
+  const flooding = (async () => {
+    while (!isOver) await sendToAll(others);
+  })();
+  const times = await timesOf(clients, pair);
+  isOver = true;
+  await flooding;
   return times;
 }
 

@@ -39,17 +39,6 @@ export async function checkDurability(redis: Redis, durability: MessageDurabilit
   return { problems: diskProblems(configured), warnings, replicas };
 }
 
-/**
- * As `checkDurability`, at the start of a process.
- *
- * @throws {Error} the setting is not true
- */
-export async function requireDurability(redis: Redis, durability: MessageDurability): Promise<DurabilityReport> {
-  const report = await checkDurability(redis, durability);
-  if (report.problems.length > 0) throw new Error(report.problems.join('; '));
-  return report;
-}
-
 function diskProblems({ appendonly, appendfsync }: Settings): string[] {
   if (appendonly !== 'yes')
     return ['MESSAGE_DURABILITY is disk, and Redis has no append-only file: set appendonly yes'];

@@ -19,9 +19,6 @@ import { noteProblem, problemOf } from '../problems.ts';
 /** The dependencies of the admission. */
 export type AdmissionDeps = Pick<ApiDeps, 'config' | 'events' | 'requestLeases'>;
 
-/** The admission of a process. */
-export type Admission = ReturnType<typeof createAdmission>;
-
 /** A refusal and its reason for operators. */
 interface Refused {
   failure: Failure;
