@@ -60,8 +60,8 @@ describe('The walkthroughs of README.md', () => {
     .split(/^## /m)
     .filter((section) => section.startsWith('What happens'));
 
-  it('are three, and each step leads to a file with what it shows', () => {
-    assert.equal(walkthroughs.length, 3);
+  it('are four, and each step leads to a file with what it shows', () => {
+    assert.equal(walkthroughs.length, 4);
     for (const walkthrough of walkthroughs) {
       const steps = [...walkthrough.matchAll(/^\| \d \| \[(\S+)\]\(\1\) \| (.+) \|$/gm)];
       assert.equal(steps.length, 5, walkthrough.slice(0, 40));

@@ -181,18 +181,20 @@ async function store(deps: SendDeps, sending: Sending): Promise<Stored> {
         isRefreshed = true;
         break;
       case 'limited':
-        throw limitedBy(sending, result, message);
+        throw limitedBy(sending, { ...result, ...message.limits });
       default:
         throw refusalOf(result);
     }
   }
 }
 
+/** A limit of the script that was reached, with its windows. */
+type ReachedLimit = Extract<SendResult, { outcome: 'limited' }> & Send['limits'];
+
 /** Tells the caller the state of a limit of the script, and returns the failure. */
 function limitedBy(
   { caller }: Sending,
-  { limit, retryAfterSeconds: resetSeconds }: Extract<SendResult, { outcome: 'limited' }>,
-  { limits: { pair, recipient } }: Pick<Send, 'limits'>,
+  { limit, retryAfterSeconds: resetSeconds, pair, recipient }: ReachedLimit,
 ): Failure {
   const { max } = limit === 'messages-per-pair' ? pair : recipient;
   if (resetSeconds !== undefined) caller.noteLimit?.({ limit, allowed: false, max, remaining: 0, resetSeconds });

@@ -15,6 +15,7 @@ import {
   type TestDevice,
   textOf,
 } from '../support/messages.ts';
+import { writeByPage } from '../support/messaging-page.ts';
 import { must, startAnotherApi } from '../support/registrations.ts';
 import { stopTime } from '../support/stopped-time.ts';
 import { eventually, until } from '../support/until.ts';
@@ -275,6 +276,17 @@ describe('A request', () => {
     for (let index = 0; index < 2000; index++) emit.call(client.socket, 'message:ack', { messageIds: ['1-1'] }, flood);
     assert.equal((await refused.promise).limit, 'requests-per-connection');
     assert.equal(await client.ended, 'transport close');
+  });
+});
+
+describe('docs/messaging.md', () => {
+  it('shows a client that sends and receives', async () => {
+    const pair = [await newOwner(), await newOwner()] as const;
+    const { answer, got } = await writeByPage(url, pair);
+    assert.equal(answer.error, undefined);
+    assert.equal(answer.data?.messages[0]?.messageId, got.messageId);
+    assert.equal(got.from.userId, pair[0].userId);
+    assert.equal(textOf(got), 'written by the page');
   });
 });
 
