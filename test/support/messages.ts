@@ -131,7 +131,7 @@ interface NodeTransport {
 }
 
 /** Options of a connection. */
-export interface ConnectOptions {
+interface ConnectOptions {
   /** Whether the client acknowledges what it gets; true by default. */
   isAcknowledging?: boolean;
   /** Further fields of the handshake. */

@@ -15,7 +15,7 @@ interface HandshakeOptions {
 }
 
 /** The answer to a handshake; 101 opens a connection. */
-export interface Handshake extends Disposable {
+interface Handshake extends Disposable {
   status: number;
   headers: Record<string, unknown>;
   /** Resolves when the server has closed the connection. */
@@ -50,7 +50,7 @@ export function handshake(url: string, options: HandshakeOptions = {}): Promise<
 }
 
 /** A WebSocket that takes and gives packets of Engine.IO as texts. */
-export interface RawSocket extends Disposable {
+interface RawSocket extends Disposable {
   /** The packets of the server, in the order of arrival. */
   packets: readonly string[];
   send(packet: string): void;

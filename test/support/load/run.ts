@@ -7,7 +7,7 @@ import type { LoadDevice, Tally } from './devices.ts';
 import type { Balance } from './ledger.ts';
 
 /** Something that happens during a run. */
-export interface Fault {
+interface Fault {
   name: string;
   /** Happens when this part of the messages was answered, 0 to 1. */
   after: number;
@@ -15,7 +15,7 @@ export interface Fault {
 }
 
 /** Options of a run. */
-export interface LoadOptions {
+interface LoadOptions {
   messages: number;
   tally: Tally;
   faults?: readonly Fault[];

@@ -19,7 +19,7 @@ import { type RedisRelay, startRedisRelay } from './redis-relay.ts';
 import { partnersOf } from './run.ts';
 
 /** How the system is started. */
-export interface LoadSystemOptions {
+interface LoadSystemOptions {
   /** URL of the server of MongoDB. */
   databaseUrl: string;
   gateways: number;
@@ -53,7 +53,7 @@ export interface LoadSystem {
 }
 
 /** Devices that stay connected, and what they count together. */
-export interface ConnectedDevices {
+interface ConnectedDevices {
   devices: LoadDevice[];
   tally: Tally;
 }
