@@ -42,6 +42,7 @@ const rows: (string | number)[][] = [];
 for (const durability of values.durability.split(',')) {
   const { row, isAsPromised } = await soak(durability);
   rows.push(row);
+  printTable(headings, [row]);
   if (!isAsPromised) process.exitCode = 1;
 }
 console.log(`\n${messages} messages between ${values.devices} devices; ${circumstances()}`);
