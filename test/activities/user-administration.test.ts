@@ -46,7 +46,7 @@ describe('createUserAdministrationActivities()', () => {
   it('ends the sessions of the user and returns their number', async () => {
     const { endSessions, calls } = activities();
     assert.equal(await endSessions(change), 2);
-    assert.deepEqual(calls, [['endAll', 'user-1']]);
+    assert.deepEqual(calls, [['endAll', 'user-1', { reason: 'revoked' }]]);
   });
 
   it('writes the current roles of the account to its sessions, whichever change asks', async () => {

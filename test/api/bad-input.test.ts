@@ -40,6 +40,9 @@ await until(async () => {
   return told.some(({ subject = '' }) => subject.includes('Device'));
 });
 
+const { userId: peerId } = await signedIn(system, 46);
+await must(api.changeConversation({ token: accessToken, userId: peerId, body: { state: 'blocked' } }), 200);
+
 const bytes = (length: number) => Buffer.alloc(length, 7).toString('base64');
 const offer = { deviceName: 'Laptop', client: 'desktop', publicKey: bytes(1216), nonceHash: bytes(32) };
 const { linkId, linkToken } = (await must(api.createLink({ body: offer }), 201)).body;
@@ -102,6 +105,15 @@ const samples: Record<string, Record<string, unknown>> = {
   'post /api/v1/device-links/:linkId/approve': { sealedProvision: bytes(100) },
   'post /api/v1/device-links/:linkId/deny': { report: false },
   'put /api/v1/device-links/:linkId/device': { ...device },
+  'put /api/v1/messages/:userId': {
+    clientMessageId: 'm1',
+    messages: [{ deviceId: '1', registrationId: 1, type: 'message', content: 'AAAA' }],
+    timestamp: '2026-01-01T00:00:00Z',
+    urgent: false,
+    online: false,
+  },
+  'post /api/v1/messages/ack': { messageIds: ['1-1'] },
+  'put /api/v1/conversations/:userId': { state: 'accepted', receipts: false },
 };
 
 /** Leaves out the fields that may be null. */
@@ -122,10 +134,12 @@ function sampleOf(route: Operation): Record<string, unknown> {
 function pathOf({ path }: Operation, registrationId = registration.id): string {
   return path
     .replace(':registrationId', registrationId)
+    .replace('conversations/:userId', `conversations/${peerId}`)
     .replace(':userId', userId)
     .replace(':changeId', 'a'.repeat(32))
     .replace(':deviceId', '1')
     .replace(':linkId', linkId)
+    .replace(':messageId', '1-1')
     .replace(':deletionId', deletion.deletionId);
 }
 
@@ -199,15 +213,16 @@ const wrongTypes: unknown[] = [123456, 1.5, true, null, [], ['123456'], {}, ...o
 const badTexts = ['', 'a\0b', 'x'.repeat(100_000)];
 /** Fields that may contain any character: secrets are compared or hashed byte by byte. */
 const secrets = ['password', 'currentPassword', 'newPassword', 'refreshToken'];
-const booleans = ['everywhere', 'report'];
+const booleans = ['everywhere', 'report', 'urgent', 'online', 'receipts'];
+/** Lists that may be empty: of roles, and of the copies of a message. */
+const lists = ['roles', 'messages'];
 /** Fields that people type or paste: invisible characters are dropped or judged by the rules of the field. */
 const typed = ['identifier', 'username', 'fullName', 'phone', 'email'];
 const invisible = ['a\u202eb', 'zero\u200bwidth', '\ufeffbom', 'soft\u00adhyphen'];
 const textsNobodyHas = ['line\nbreak', '\ud800'];
 
 function badFields(name: string): unknown[] {
-  // an empty list of roles is valid
-  if (name === 'roles') return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
+  if (lists.includes(name)) return wrongTypes.filter((value) => JSON.stringify(value) !== '[]');
   // null is the provider of a device without push
   if (name === 'provider') return [...wrongTypes.filter((value) => value !== null), ...badTexts];
   if (booleans.includes(name)) return [...wrongTypes, ...badTexts].filter((value) => value !== true);

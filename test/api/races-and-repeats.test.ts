@@ -197,6 +197,7 @@ describe('Idempotency-Key', () => {
       ],
       ...['/api/v1/auth/password/reset', '/api/v1/auth/password/stop', '/api/v1/auth/pin/reset'],
       '/api/v1/registrations/stop',
+      '/api/v1/messages/ack',
       ...['/api/v1/auth/step-up', '/api/v1/users/me/deletion/cancel', '/api/v1/users/me/changes/:changeId/verify'],
       '/api/v1/admin/users/:userId/disable',
       // a repeated request must look like the theft that it may be
