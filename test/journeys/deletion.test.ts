@@ -80,6 +80,11 @@ describe('N16: a deleted account', () => {
   it('leaves nothing in MongoDB, Redis, Elasticsearch and Temporal but a receipt without personal data', async () => {
     const ada = await registrant(500);
     await live(ada);
+    const eve = await person(508);
+    await must(api.changeConversation({ userId: ada.userId, token: eve.token, body: { state: 'blocked' } }));
+    const blocked = (await jsonOf(await vyryFor(system)(['audit', 'pseudonym', ada.userId, '--json']))) as {
+      pseudonym: string;
+    };
     const { body: profile } = await must(me(ada, 'GET'));
     const personal = [
       ada.userId,
@@ -88,8 +93,13 @@ describe('N16: a deleted account', () => {
       profile.email,
       profile.fullName,
       `${ada.name}.new@example.org`,
+      blocked.pseudonym,
     ];
     const before = await everywhere();
+    assert.deepEqual(
+      search(before, blocked.pseudonym).map((place) => place.split(' ').at(-1)),
+      ['user-block'],
+    );
     for (const store of ['redis', 'database', 'elasticsearch', 'history', 'decoded history']) {
       const places = search(before, ada.userId).filter((place) => place.startsWith(store));
       assert.ok(places.length > 0 || store === 'history', `${store} had data`);

@@ -11,7 +11,7 @@ describe('The schedule purge', () => {
     await system.restart('registration');
     const schedules = [];
     for await (const { scheduleId } of behind.temporal.schedule.list()) schedules.push(scheduleId);
-    assert.deepEqual(schedules.sort(), ['directory-sync', 'purge']);
+    assert.deepEqual(schedules.sort(), ['directory-sync', 'inbox-care', 'purge']);
     const { state, spec, policies } = await behind.temporal.schedule.getHandle('purge').describe();
     assert.match(state.note ?? '', /Removes expired claims/);
     assert.equal(spec.intervals?.[0]?.every, 86_400_000);

@@ -75,7 +75,7 @@ async function setOf(userId: string): Promise<DeviceSet> {
 const idsOf = async (userId: string) => (await setOf(userId)).devices.map(({ deviceId }) => deviceId);
 
 function rotationOf(set: DeviceSet, identityKey = newId()): Rotation {
-  const keys = () => ({ signedPreKey: newKey(), pqLastResortPreKey: newKey() });
+  const keys = () => ({ signedPreKey: newKey(), pqLastResortPreKey: newKey(), pqPreKeys: keySet(0) });
   return { identityKey, devices: set.devices.map(({ deviceId }) => ({ deviceId, ...keys() })) };
 }
 
@@ -286,7 +286,7 @@ describe('replaceKeys() and rotate()', () => {
     assert.deepEqual((await setOf(userId)).devices[0]?.preKeys, preKeys);
   });
 
-  it('rotate every device at once, and drop the KEM one-time keys that are not given', async () => {
+  it('rotate every device at once, with other KEM one-time keys or none', async () => {
     const userId = newId();
     const [one] = [await added(userId), await added(userId)];
     const seen = await setOf(userId);
@@ -302,8 +302,9 @@ describe('replaceKeys() and rotate()', () => {
     );
     assert.deepEqual(
       rotated.map((device) => device.pqPreKeys),
-      [undefined, pqPreKeys],
+      rotation.devices.map((device) => device.pqPreKeys),
     );
+    assert.deepEqual(rotated[1]?.pqPreKeys, pqPreKeys);
     assert.deepEqual(rotated[0]?.preKeys, one.preKeys);
     assert.equal(await devices.rotate(seen, rotationOf(seen)), false);
   });
@@ -321,7 +322,7 @@ describe('replaceKeys() and rotate()', () => {
       const set = await setOf(userId);
       assert.deepEqual(await idsOf(userId), ['1', '3'], `round ${round}`);
       assert.equal(set.identityKey, isRotated ? 'new' : 'identity', `round ${round}`);
-      const pqSets = set.devices.map(({ pqPreKeys }) => pqPreKeys === undefined);
+      const pqSets = set.devices.map(({ pqPreKeys }) => pqPreKeys?.total === 0);
       assert.deepEqual(pqSets, [isRotated, isRotated], `round ${round}`);
     }
   });
