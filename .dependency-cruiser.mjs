@@ -105,7 +105,9 @@ export default {
     rule(
       'nouns-do-not-meet',
       'What two nouns of the api need is a module of its own in api/.',
-      { path: '^api/(registrations|auth|users|devices|links|messages|conversations|admin|callbacks|system|verifications)/' },
+      {
+        path: '^api/(registrations|auth|users|devices|links|messages|conversations|admin|callbacks|system|verifications)/',
+      },
       {
         path: '^api/(registrations|auth|users|devices|links|messages|conversations|admin|callbacks|system|verifications)/',
         pathNot: '^api/$1/',

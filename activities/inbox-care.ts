@@ -13,7 +13,7 @@ import { archiveEndOf, idleSharesOf, inboxMs, takenAt } from '../domain/message.
 import type { Events } from '../platform/events/events.ts';
 
 /** Where an activity is: a later attempt continues there. */
-export interface Progress {
+interface Progress {
   /** Returns what the last attempt saved; undefined if it saved nothing, or there was none. */
   read(): unknown;
   save(details: unknown): void;

@@ -33,14 +33,14 @@ export interface ArchivePage extends DeviceAddress {
 }
 
 /** A message as inboxes store it. */
-export interface ArchiveEntry {
+interface ArchiveEntry {
   messageId: string;
   /** As `messageOf` reads it. */
   entry: string;
 }
 
 /** What an acknowledgement removed from the archive. */
-export interface ArchiveRemoval {
+interface ArchiveRemoval {
   /** Messages, and their bytes of content in base64. */
   count: number;
   bytes: number;

@@ -5,13 +5,13 @@ import { gapOf } from './inbox-contents.ts';
 import { keys } from './keys.ts';
 
 /** A device; with `createdAt`, only the device that was added then. */
-export interface KnownDevice extends DeviceAddress {
+interface KnownDevice extends DeviceAddress {
   /** Milliseconds since the Unix epoch. */
   createdAt?: number;
 }
 
 /** A connection of a process. The ids have no colon, blank or NUL, and at most 24 characters each. */
-export interface Place {
+interface Place {
   nodeId: string;
   connectionId: string;
 }

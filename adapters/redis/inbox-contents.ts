@@ -25,7 +25,7 @@ export interface Acknowledged {
 }
 
 /** What left the archive of a device. */
-export interface ArchiveChange {
+interface ArchiveChange {
   /** Messages that were removed, and the bytes of their contents. */
   count?: number;
   bytes?: number;

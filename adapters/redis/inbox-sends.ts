@@ -88,7 +88,7 @@ export type SendResult =
     };
 
 /** How much an inbox may hold. */
-export interface InboxCaps {
+interface InboxCaps {
   count: number;
   bytes: number;
 }
@@ -108,7 +108,7 @@ export interface SendOptions {
 }
 
 /** The caps of domain/message.ts. */
-export const inboxCaps: InboxCaps = { count: inboxCountMax, bytes: inboxBytesMax };
+const inboxCaps: InboxCaps = { count: inboxCountMax, bytes: inboxBytesMax };
 
 /** Creates the operation that sends. */
 export function createSends(redis: Redis, options: SendOptions = {}) {

@@ -10,7 +10,7 @@ import type { ConnectionEnd } from '../../domain/session.ts';
 import { channels } from './keys.ts';
 
 /** The connection of a device to a process. */
-export interface DeviceConnection extends DeviceAddress {
+interface DeviceConnection extends DeviceAddress {
   connectionId: string;
 }
 

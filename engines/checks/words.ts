@@ -19,7 +19,7 @@ const words: readonly Word[] = [
   { pattern: /\bhurr(y|ies|ied|ying)\b/gi, term: 'retried now' },
   { pattern: /\bhand(s|ed|ing)?[ -]?overs?\b/gi, term: 'send, or delivery attempt' },
   {
-    pattern: /\b(un)?seal(s|ed|ing)?\b(?! (sender|provision))/gi,
+    pattern: /\b(un)?seal(s|ed|ing)?\b(?![ -](sender|provision))/gi,
     term: 'encrypt, or one-time secret',
     unless: /\bctx[.]Seal\(/,
   },

@@ -14,7 +14,7 @@ import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createLinkEvents } from './device-links.ts';
 import { createDeviceEvents } from './devices.ts';
 import { createDurationEvents } from './durations.ts';
-import { createArchiveEvents, createInboxEvents } from './inboxes.ts';
+import { createArchiveEvents, createInboxEvents, createInboxWarnings } from './inboxes.ts';
 import { createKeyEvents } from './keys.ts';
 import { createLimitEvents } from './limits.ts';
 import { createConversationEvents, createMessageEvents } from './messages.ts';
@@ -54,6 +54,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createKeyEvents(outputs),
     ...createMessageEvents(outputs),
     ...createInboxEvents(outputs),
+    ...createInboxWarnings(outputs),
     ...createArchiveEvents(outputs),
     ...createConversationEvents(outputs),
     ...createSocketEvents(outputs),

@@ -16,8 +16,6 @@ export function createInboxEvents({ counter, report }: Outputs) {
     lost.inc({ reason }, 0);
   }
   for (const reason of ['overflow', 'idle']) suspended.inc({ reason }, 0);
-  const warned = counter('idle_devices_warned_total', 'Users warned of a linked device that will be suspended', []);
-  const recent = countRecent();
 
   return {
     /** A device was told which messages it will never get. */
@@ -55,6 +53,14 @@ export function createInboxEvents({ counter, report }: Outputs) {
         },
       });
     },
+  };
+}
+
+/** Creates the warnings of inboxes: to users of idle devices, and to operators about full inboxes. */
+export function createInboxWarnings({ counter, report }: Outputs) {
+  const warned = counter('idle_devices_warned_total', 'Users warned of a linked device that will be suspended', []);
+  const recent = countRecent();
+  return {
     /** The user of a linked device that nobody uses was told that it will get no more messages. */
     idleDeviceWarned({ userId, deviceId, activeAt }: DeviceAddress & { activeAt: number }): void {
       report({

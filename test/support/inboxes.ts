@@ -9,7 +9,7 @@ import type { ConversationCode, DeviceAddress } from '../../domain/message.ts';
 import { uniqueName } from './redis.ts';
 
 /** Limits that no test reaches by accident. */
-export const wideLimits = {
+const wideLimits = {
   pair: { max: 100_000, windowSeconds: 60 },
   recipient: { max: 100_000, windowSeconds: 60 },
 };
