@@ -3,13 +3,14 @@
  * The role `gateway`: Socket.IO apart from the api, for deployments that scale it alone. It serves no operation of REST but
  * those of probes, and has neither the key of the data of users nor credentials of providers.
  */
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { dropPermissions, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
+import { collectProcessMetrics } from '../platform/process-metrics.ts';
 import { checkEngines, connect, listen, urlOf } from './connections.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
 import { assembleMessaging } from './messaging.ts';
@@ -31,9 +32,7 @@ export async function openGateway(config: Config<'gateway'>, log: Logger): Promi
   const collector = open.use(await connectCollector('gateway', config, log));
   const connections = open.use(connect(config, log, collector));
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  // readers of metrics need no version to attack
-  registry.removeSingleMetric('nodejs_version_info');
+  collectProcessMetrics(registry);
   const { events, auditLog } = createAuditedEvents({ role: 'gateway', config, log, registry }, (hooks) =>
     createAuditLog(connections.redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );

@@ -4,7 +4,7 @@
  * loader of the argon2 package.
  */
 import { resolve } from 'node:path';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { connectCollector } from '../adapters/collector.ts';
@@ -44,6 +44,7 @@ import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { type DependencyHealth, dropPermissions, untilSignal, withTimeout } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
+import { collectProcessMetrics } from '../platform/process-metrics.ts';
 import { createCodecApp } from './codec.ts';
 import { type Connections, checkEngines, connect, listen, urlOf } from './connections.ts';
 import type { ApiDeps } from './deps.ts';
@@ -127,9 +128,7 @@ async function assemble(
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
   const checkDependencies = async () => [...(await checkAll(connections, policy)), await messaging.checkDurability()];
-  collectDefaultMetrics({ register: registry });
-  // readers of metrics need no version to attack
-  registry.removeSingleMetric('nodejs_version_info');
+  collectProcessMetrics(registry);
   registerGauges(registry, {
     checkDependencies,
     queueDepths: () => readQueueDepths(temporal),

@@ -2,8 +2,9 @@
  * /health and /metrics of a worker, for orchestrators. Keep them on loopback and private networks; do not publish them.
  */
 import { createServer } from 'node:http';
-import { collectDefaultMetrics, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { ambiguityIn, useOriginForm } from '../platform/http.ts';
+import { collectProcessMetrics } from '../platform/process-metrics.ts';
 
 interface Answer {
   status: number;
@@ -21,9 +22,7 @@ export async function serveHealth(
   isHealthy: () => boolean,
 ): Promise<AsyncDisposable> {
   if (port === 0) return { [Symbol.asyncDispose]: async () => undefined };
-  collectDefaultMetrics({ register: registry });
-  // the Node version in the metrics would help an attacker
-  registry.removeSingleMetric('nodejs_version_info');
+  collectProcessMetrics(registry);
   const answers: Record<string, () => Promise<Answer>> = {
     '/metrics': async () => ({ status: 200, type: registry.contentType, text: await registry.metrics() }),
     '/health': async () => ({
