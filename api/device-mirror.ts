@@ -10,3 +10,15 @@ export async function refreshDevices({ devices, inboxes }: MirrorDeps, userId: s
   if (set !== undefined) await inboxes.writeDevices(userId, set);
   return set?.devices.length ?? 0;
 }
+
+/** Opens the inbox of a device of a user. Where the mirror lacks the device, it is written again, and the inbox opened then. */
+export async function withMirror<T>(
+  deps: MirrorDeps,
+  userId: string,
+  open: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const opened = await open();
+  if (opened !== undefined) return opened;
+  await refreshDevices(deps, userId);
+  return await open();
+}

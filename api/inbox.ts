@@ -42,7 +42,7 @@ export async function readInbox(
   // what is later than the page is not known to be complete before the whole archive was read
   const isWhole = archived.length < count;
   const later = inStream.filter(({ messageId }) => last === undefined || compareMessageIds(messageId, last) > 0);
-  return firstOf([...archived, ...(isWhole ? later : [])], { count, bytes });
+  return firstWithin([...archived, ...(isWhole ? later : [])], { count, bytes });
 }
 
 /** What a suspended device has in the archive is lost and part of its gap, so it is deleted. Safe to repeat. */
@@ -74,7 +74,11 @@ export async function acknowledgeInbox(
   return removed + count;
 }
 
-function firstOf(messages: readonly InboxMessage[], { count, bytes }: Pick<InboxRange, 'count' | 'bytes'>) {
+/** Returns the first of some messages, as many as a range allows. */
+export function firstWithin(
+  messages: readonly InboxMessage[],
+  { count, bytes }: Pick<InboxRange, 'count' | 'bytes'>,
+): InboxMessage[] {
   let size = 0;
   const end = messages.findIndex(({ content }, index) => {
     size += content.length;

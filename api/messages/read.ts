@@ -5,10 +5,10 @@
 import type { messageOperations } from '../../contract/messages.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { DeviceAddress, InboxMessage } from '../../domain/message.ts';
+import type { DeviceAddress } from '../../domain/message.ts';
 import type { ApiDeps } from '../deps.ts';
-import { refreshDevices } from '../device-mirror.ts';
-import { readInbox, withoutLost } from '../inbox.ts';
+import { withMirror } from '../device-mirror.ts';
+import { firstWithin, readInbox, withoutLost } from '../inbox.ts';
 import type { HandlerInput } from '../serve.ts';
 import { gapView, messageView } from './views.ts';
 
@@ -32,7 +32,7 @@ export async function readMessages(
   const { gap } = await withoutLost(deps, device, await resume(deps, device));
   // twice the page, so that a read that ends early has more than a page
   const messages = await readInbox(deps, device, { after: cursor, count: limit + 1, bytes: 2 * pageBytesMax });
-  const items = withinBytes(messages.slice(0, limit));
+  const items = firstWithin(messages, { count: limit, bytes: pageBytesMax });
   const nextCursor = items.length < messages.length ? (items.at(-1)?.messageId ?? null) : null;
   deps.events.inboxRead(items.length, 'rest');
   const told = cursor === undefined ? gap : undefined;
@@ -45,20 +45,7 @@ export async function readMessages(
 
 /** Opens the inbox of a device. @throws {Failure} device-missing: it was removed */
 async function resume(deps: Deps, device: DeviceAddress) {
-  const opened = await deps.inboxes.resume(device);
-  if (opened !== undefined) return opened;
-  await refreshDevices(deps, device.userId);
-  const again = await deps.inboxes.resume(device);
-  if (again === undefined) throw new Failure('device-missing');
-  return again;
-}
-
-/** The first messages of a page whose contents fit. */
-function withinBytes(messages: readonly InboxMessage[]): InboxMessage[] {
-  let bytes = 0;
-  const end = messages.findIndex(({ content }, index) => {
-    bytes += content.length;
-    return index > 0 && bytes > pageBytesMax;
-  });
-  return messages.slice(0, end === -1 ? messages.length : end);
+  const opened = await withMirror(deps, device.userId, () => deps.inboxes.resume(device));
+  if (opened === undefined) throw new Failure('device-missing');
+  return opened;
 }

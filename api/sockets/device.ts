@@ -1,9 +1,8 @@
 /** What a connection has of its device: the lease, the inbox and the state of its one-time keys. */
 import { deviceIn, keysLeft } from '../../domain/device.ts';
-import type { DeviceAddress } from '../../domain/message.ts';
 import { keysLowBelow } from '../../domain/one-time-keys.ts';
 import type { ApiDeps } from '../deps.ts';
-import { refreshDevices } from '../device-mirror.ts';
+import { withMirror } from '../device-mirror.ts';
 import { withoutLost } from '../inbox.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
 import type { Connection } from './connection.ts';
@@ -31,7 +30,7 @@ export async function openDevice(deps: DeviceDeps, connection: Connection, nodeI
   // before the lease, so that nothing that is published for it is missed
   connection.delivery = delivery;
   const at = { nodeId, connectionId: connection.connectionId };
-  const opened = (await deps.inboxes.connect(device, at)) ?? (await connectKnown(deps, device, at));
+  const opened = await withMirror(deps, userId, () => deps.inboxes.connect(device, at));
   if (opened === undefined) return connection.end('revoked');
   connection.hasLease = true;
   await endIfRevoked(deps, connection);
@@ -47,12 +46,6 @@ export async function closeDevice(deps: DeviceDeps, connection: Connection, node
   await delivery?.close();
   const { wake } = await deps.inboxes.disconnect({ userId, deviceId }, { nodeId, connectionId });
   if (wake) void wakeUp(deps, { userId, deviceId, reason: 'message' });
-}
-
-/** The mirror of the devices is written again where it lacks the device. */
-async function connectKnown(deps: DeviceDeps, device: DeviceAddress, at: { nodeId: string; connectionId: string }) {
-  await refreshDevices(deps, device.userId);
-  return await deps.inboxes.connect(device, at);
 }
 
 /** A session that ended between the handshake and now was not found among the connections of its user. */
