@@ -1,5 +1,6 @@
 /** Messages and conversations: `/messages` and `/conversations`. */
 import { z } from 'zod';
+import type { FailureCode } from '../domain/failures.ts';
 import { registrationIdMax } from '../domain/keys.ts';
 import { contentBytesMax, conversationStates, isMessageId, messageTypes } from '../domain/message.ts';
 import { commonFailures, operation } from './operation.ts';
@@ -86,6 +87,18 @@ export type InboxGap = z.output<typeof InboxGap>;
 /** Message ids to acknowledge. */
 export const MessageIds = z.strictObject({ messageIds: z.array(messageId).min(1).max(256) });
 
+/** The failures of a send, by REST and by sockets. */
+export const sendFailures = [
+  ...commonFailures,
+  'not-found',
+  'message-too-large',
+  'client-message-id-reused',
+  'devices-mismatched',
+  'devices-stale',
+  'conversation-not-accepted',
+  'conversation-blocked',
+] as const satisfies FailureCode[];
+
 /** The operations on messages. */
 export const messageOperations = {
   sendMessage: operation({
@@ -97,16 +110,7 @@ export const messageOperations = {
     body: MessageSend,
     bodyBytesMax: 1_048_576,
     answers: { 200: SentMessage },
-    failures: [
-      ...commonFailures,
-      'not-found',
-      'message-too-large',
-      'client-message-id-reused',
-      'devices-mismatched',
-      'devices-stale',
-      'conversation-not-accepted',
-      'conversation-blocked',
-    ],
+    failures: sendFailures,
   }),
   readMessages: operation({
     method: 'get',

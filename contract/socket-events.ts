@@ -8,7 +8,15 @@ import { z } from 'zod';
 import { identityChangeReasons } from '../domain/device.ts';
 import { linkKinds, linkStates } from '../domain/link.ts';
 import { connectionEnds } from '../domain/session.ts';
-import { InboxGap, MessageIds, MessageSend, messageId, ReceivedMessage, SentMessage } from './messages.ts';
+import {
+  InboxGap,
+  MessageIds,
+  MessageSend,
+  messageId,
+  ReceivedMessage,
+  SentMessage,
+  sendFailures,
+} from './messages.ts';
 import { commonFailures, type RpcOperation, rpcOperation } from './operation.ts';
 import { instant, text } from './schemas.ts';
 
@@ -28,16 +36,7 @@ export const socketOperations = {
     auth: 'device',
     body: MessageSend.extend({ userId }),
     answers: { 200: SentMessage },
-    failures: [
-      ...commonFailures,
-      'not-found',
-      'message-too-large',
-      'client-message-id-reused',
-      'devices-mismatched',
-      'devices-stale',
-      'conversation-not-accepted',
-      'conversation-blocked',
-    ],
+    failures: sendFailures,
   }),
   'message:ack': rpcOperation({
     summary: 'Remove messages from the inbox of the device',
