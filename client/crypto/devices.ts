@@ -243,8 +243,8 @@ function ownParty(state: ClientState): OwnParty {
   return { identity: ownIdentity(state), registrationId, address: addressOf({ userId, deviceId }) };
 }
 
-/** Reads what the directory answered. Keys that are no base64 are malformed keys. */
-function readBundle({ identityKey, device }: NonNullable<Letter['bundle']>): Bundle {
+/** Returns what the directory answered, in bytes. @throws {Error} a key is no base64 */
+export function readBundle({ identityKey, device }: NonNullable<Letter['bundle']>): Bundle {
   const { registrationId, signedPreKey, preKey, pqPreKey } = device;
   const signed = (key: DeviceBundle['signedPreKey']) => ({
     keyId: key.keyId,

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { PrivateKey } from '@signalapp/libsignal-client';
 import { fromBase64, toBase64 } from '../../client/bytes.ts';
 import { generateKeyPair, publicKeyOf, sign } from '../../client/crypto/curve.ts';
+import { readBundle } from '../../client/crypto/devices.ts';
 import { generateKyberSeed, kyberKeyPair } from '../../client/crypto/kyber.ts';
 import { initiate, respond } from '../../client/crypto/pqxdh.ts';
 import { storedKyberKeyPair } from '../../client/keys.ts';
@@ -64,7 +65,11 @@ describe('with the labels, ciphers and messages of Signal', () => {
       assert.ok(device);
       const bob = await LibsignalDevice.ofClient('bob', state, device satisfies BundleDevice);
       const identity = generateKeyPair();
-      const { secrets, prefix } = initiate({ identity, registrationId: 7 }, decoded(identityKey, device), randomOf);
+      const { secrets, prefix } = initiate(
+        { identity, registrationId: 7 },
+        readBundle({ identityKey, device }),
+        randomOf,
+      );
       const { chain, ratchet } = beginSignalChain(signalKeys(secrets), fromBase64(device.signedPreKey.publicKey));
       const parties = { sender: identity.publicKey, recipient: fromBase64(identityKey) };
       for (let count = 0; count < 10; count += 1) {
@@ -95,19 +100,3 @@ describe('with the labels, ciphers and messages of Signal', () => {
 });
 
 const randomOf = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-
-/** Returns a bundle in bytes. */
-function decoded(identityKey: string, { registrationId, signedPreKey, preKey, pqPreKey }: BundleDevice) {
-  const signed = (key: BundleDevice['signedPreKey']) => ({
-    keyId: key.keyId,
-    publicKey: fromBase64(key.publicKey),
-    signature: fromBase64(key.signature),
-  });
-  return {
-    registrationId,
-    identityKey: fromBase64(identityKey),
-    signedPreKey: signed(signedPreKey),
-    preKey: preKey && { keyId: preKey.keyId, publicKey: fromBase64(preKey.publicKey) },
-    pqPreKey: signed(pqPreKey),
-  };
-}
