@@ -1,6 +1,6 @@
 /** The page at `/app`: the files that `npm run web:build` wrote, read once. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { extname, join, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Express, RequestHandler, Response } from 'express';
@@ -67,7 +67,7 @@ function filesIn(folder: string): string[] {
 
 function sendFile(name: string, file: WebFile): RequestHandler {
   return async (req, res) => {
-    res.type(name).set({
+    res.type(extname(name)).set({
       'Content-Security-Policy': contentSecurityPolicy,
       'Cache-Control': name.startsWith('assets/') ? immutable : 'no-cache',
       Vary: 'Accept-Encoding',
