@@ -35,6 +35,7 @@ const layers = [
   'workers',
   'cli',
   'client',
+  'web',
   'engines',
   'kibana',
   'test',
@@ -76,6 +77,7 @@ function checks(isWrite: boolean): Check[] {
       command: ['biome', 'check', '--colors=off', ...(isWrite ? ['--write'] : [])],
     },
     { name: 'types', command: ['tsc', '--pretty', 'false'] },
+    { name: 'types of the page', command: ['tsc', '--project', 'web', '--pretty', 'false'] },
     { name: 'import rules', command: ['depcruise', '--config', '.dependency-cruiser.mjs', ...layers] },
     { name: 'flaky tests', command: ['test/runner/flaky.ts'] },
   ];
