@@ -23,7 +23,7 @@ class DeviceNeeded extends Screen {
 
   protected override view(): TemplateResult {
     const { deviceNeeded } = texts();
-    return html`<div class="panel"><h2>${deviceNeeded.title}</h2>${this.problem()}${this.content()}</div>`;
+    return html`<div class="panel"><h2>${deviceNeeded.title}</h2>${this.feedback()}${this.content()}</div>`;
   }
 
   protected override content(): TemplateResult | typeof nothing {

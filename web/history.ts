@@ -19,7 +19,7 @@ export interface Contact {
 }
 
 interface Schema extends DBSchema {
-  entries: { key: string; value: Entry; indexes: { timeline: [string, number]; messageIds: string } };
+  entries: { key: string; value: Entry; indexes: { timeline: [string, number]; messageIds: string; state: string } };
   contacts: { key: string; value: Contact };
 }
 
@@ -121,7 +121,7 @@ function historyOf(database: IDBPDatabase<Schema>): History {
     },
     async queued() {
       const entries = await database.getAllFromIndex('entries', 'state', 'queued');
-      return entries.filter((entry) => entry.kind === 'own' && entry.refusedFor === undefined);
+      return entries.filter((entry): entry is OwnEntry => entry.kind === 'own' && entry.refusedFor === undefined);
     },
     async markRead(userId) {
       const ids = await markEntriesRead(database, userId);

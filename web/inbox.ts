@@ -2,7 +2,7 @@
  * What the page does with messages and events, whichever screen is open: it keeps them in the history and reports them as
  * delivered.
  */
-import { hasCode, VyryError } from '../client/errors.ts';
+import { VyryError } from '../client/errors.ts';
 import type { Message } from '../client/message.ts';
 import type { Vyry } from '../client/vyry.ts';
 import { nameIn, textContentFrom } from './content.ts';
@@ -83,7 +83,7 @@ async function createInbox(userId: string): Promise<Inbox> {
 async function keepMessages(vyry: Vyry, history: History): Promise<void> {
   for await (const message of vyry.messages()) {
     await keep(history, message);
-    if (!message.isOwn) await report(vyry, message.userId, [message.messageId], 'delivered');
+    if (!message.isOwn) await vyry.sendReceipt(message.userId, [message.messageId], 'delivered').catch(leaveOut);
   }
 }
 
@@ -94,19 +94,9 @@ async function keep(history: History, message: Message): Promise<void> {
   else await history.add({ ...entry, kind: 'received', isRead: false }, { name: nameIn(message) });
 }
 
-/** Tells the sender of messages what became of them, if both have accepted each other. */
-export async function report(
-  vyry: Vyry,
-  userId: string,
-  messageIds: string[],
-  kind: 'delivered' | 'read',
-): Promise<void> {
-  try {
-    await vyry.sendReceipt(userId, messageIds, kind);
-  } catch (err) {
-    // a report is a courtesy: strangers get none, and without a connection it is left out
-    if (!(err instanceof VyryError)) throw err;
-  }
+/** A receipt is a courtesy: without a connection it is left out. */
+export function leaveOut(err: unknown): void {
+  if (!(err instanceof VyryError)) throw err;
 }
 
 function listen(vyry: Vyry, history: History): (() => void)[] {
@@ -115,8 +105,8 @@ function listen(vyry: Vyry, history: History): (() => void)[] {
     vyry.on('sent', ({ clientMessageId, messageId }) => record(history.recordSent(clientMessageId, [messageId]))),
     vyry.on('refused', ({ clientMessageId, error }) => {
       // the answer of an earlier attempt was lost with the page: the server has the message
-      if (hasCode(error, 'CONFLICT')) return record(history.recordSent(clientMessageId, []));
-      record(history.recordRefused(clientMessageId, error.code));
+      const isStored = error.code === 'CONFLICT';
+      record(isStored ? history.recordSent(clientMessageId, []) : history.recordRefused(clientMessageId, error.code));
     }),
     vyry.on('receipt', ({ messageIds, kind }) => record(history.recordReceipt(messageIds, kind))),
     vyry.on('gap', ({ from, to, count, reason }) =>
@@ -136,6 +126,16 @@ function listen(vyry: Vyry, history: History): (() => void)[] {
     vyry.on('undecryptable', ({ messageId, from, willRetry }) =>
       record(history.add({ id: messageId, kind: 'undecryptable', userId: from.userId, at: Date.now(), willRetry })),
     ),
-    vyry.on('identity-changed', (change) => record(history.add(identityEntry(change)))),
+    vyry.on('identity-changed', (change) =>
+      record(
+        history.add({
+          id: crypto.randomUUID(),
+          kind: 'identity',
+          userId: change.userId,
+          at: Date.now(),
+          reason: 'unknown',
+        }),
+      ),
+    ),
   ];
 }

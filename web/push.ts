@@ -1,6 +1,7 @@
 /** Notifications by WebPush: the subscription of this browser, which the server gets. */
 import { VyryError } from '../client/errors.ts';
 import type { Vyry } from '../client/vyry.ts';
+import { workerUrl } from './workers.ts';
 
 /** The scope of the worker: the page. */
 const scope = '/app';

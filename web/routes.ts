@@ -9,11 +9,18 @@ interface Route {
 }
 
 /** The names of the routes; each is the end of an address and of an element's name. */
-export type RouteName = 'sign-in';
+export type RouteName = 'sign-in' | 'link' | 'chats' | 'chat' | 'safety' | 'people' | 'devices' | 'link-device';
 
 /** The routes by their names. */
 export const routes: Record<RouteName, Route> = {
   'sign-in': { load: () => import('./screens/sign-in.ts'), access: 'out' },
+  link: { load: () => import('./screens/link.ts'), access: 'any' },
+  chats: { load: () => import('./screens/chats.ts'), access: 'in' },
+  chat: { load: () => import('./screens/chat.ts'), access: 'in' },
+  safety: { load: () => import('./screens/safety.ts'), access: 'in' },
+  people: { load: () => import('./screens/people.ts'), access: 'in' },
+  devices: { load: () => import('./screens/devices.ts'), access: 'in' },
+  'link-device': { load: () => import('./screens/link-device.ts'), access: 'in' },
 };
 
 /** Returns the route of an address, or undefined for one that there is not. */

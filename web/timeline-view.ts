@@ -45,7 +45,9 @@ function entryView(entry: Entry, contact: Contact, actions: EntryActions): Templ
 }
 
 function textView(text: string): TemplateResult {
-  return text === '' ? html`<p class="quiet">${texts().chat.unknownContent}</p>` : html`<p class="text" dir="auto">${text}</p>`;
+  return text === ''
+    ? html`<p class="quiet">${texts().chat.unknownContent}</p>`
+    : html`<p class="text" dir="auto">${text}</p>`;
 }
 
 function timeView(at: number): TemplateResult {

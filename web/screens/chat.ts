@@ -1,7 +1,7 @@
 /** One conversation: its messages with what became of them, the decision about a stranger, and the field to write in. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { Contact } from '../history.ts';
-import { type Inbox, openInbox, report } from '../inbox.ts';
+import { type Inbox, leaveOut, openInbox } from '../inbox.ts';
 import { nameOf } from '../people.ts';
 import { addressOf, routeParameters } from '../router.ts';
 import { Screen } from '../screen.ts';
@@ -73,7 +73,7 @@ class Chat extends Screen {
       }),
     ];
     this.#typing = createTyping({
-      send: (active) => void vyry.setTyping(userId, active).catch(() => undefined),
+      send: (active) => vyry.setTyping(userId, active),
       show: (active) => {
         this.#isTyping = active;
         this.update();
@@ -105,15 +105,15 @@ class Chat extends Screen {
   /** A stranger is not told that a message was read before the user has decided. */
   async #markRead(): Promise<void> {
     if (this.#inbox === undefined || document.visibilityState !== 'visible') return;
-    const ids = await this.#inbox.history.markRead(this.#userId);
+    const { vyry, history } = this.#inbox;
+    const ids = await history.markRead(this.#userId);
     if (this.#decision !== 'accepted') return;
     for (let start = 0; start < ids.length; start += receiptIdsMax)
-      await report(this.#inbox.vyry, this.#userId, ids.slice(start, start + receiptIdsMax), 'read');
+      await vyry.sendReceipt(this.#userId, ids.slice(start, start + receiptIdsMax), 'read').catch(leaveOut);
   }
 
   async #readDecision(): Promise<void> {
-    const conversations = (await this.#inbox?.vyry.conversations.list()) ?? [];
-    this.#decision = conversations.find(({ userId }) => userId === this.#userId)?.state ?? 'none';
+    this.#decision = (await this.#inbox?.vyry.conversations.read(this.#userId))?.state ?? 'none';
     if (this.#decision === 'accepted') await this.#followPresence();
     this.update();
   }

@@ -23,7 +23,10 @@ class Chats extends Screen {
     void this.act(async () => {
       this.#inbox = await openInbox();
       if (this.#inbox === undefined) return;
-      this.ended.addEventListener('abort', this.#inbox.history.subscribe(() => void this.act(() => this.#load())));
+      this.ended.addEventListener(
+        'abort',
+        this.#inbox.history.subscribe(() => void this.act(() => this.#load())),
+      );
       await this.#load();
     });
   }

@@ -29,7 +29,10 @@ class Devices extends Screen {
   protected override opened(): void {
     void this.act(async () => {
       this.#vyry = await openVyry();
-      this.ended.addEventListener('abort', this.#vyry.on('devices-changed', () => void this.#load()));
+      this.ended.addEventListener(
+        'abort',
+        this.#vyry.on('devices-changed', () => void this.#load()),
+      );
       this.#push = await readPushState();
       await this.#load();
     });
@@ -161,8 +164,12 @@ class Devices extends Screen {
       <p role="status">${push.states[this.#push]}</p>
       <div class="actions">
         ${this.#push === 'off' ? html`<button type="button" ?disabled=${this.isBusy} @click=${() => this.#turn(turnPushOn)}>${push.turnOn}</button>` : nothing}
-        ${this.#push === 'on' ? html`<button type="button" ?disabled=${this.isBusy} @click=${this.#testPush}>${push.test}</button>
-          <button type="button" class="plain" ?disabled=${this.isBusy} @click=${() => this.#turn(turnPushOff)}>${push.turnOff}</button>` : nothing}
+        ${
+          this.#push === 'on'
+            ? html`<button type="button" ?disabled=${this.isBusy} @click=${this.#testPush}>${push.test}</button>
+          <button type="button" class="plain" ?disabled=${this.isBusy} @click=${() => this.#turn(turnPushOff)}>${push.turnOff}</button>`
+            : nothing
+        }
       </div>`;
   }
 

@@ -1,5 +1,5 @@
 /** Linking this browser to an account, as the new device: it shows the QR code, then the digits. */
-import { html, nothing, type TemplateResult } from 'lit-html';
+import { html, type nothing, type TemplateResult } from 'lit-html';
 import type { LinkToAccount } from '../../client/own-devices.ts';
 import { deviceName } from '../device-name.ts';
 import { field, onSubmit } from '../forms.ts';

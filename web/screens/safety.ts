@@ -35,7 +35,10 @@ class Safety extends Screen {
         this.#inbox = await openInbox();
         if (this.#inbox === undefined) return;
         this.#name = nameOf(await this.#inbox.history.contact(this.#userId));
-        this.ended.addEventListener('abort', this.#inbox.vyry.on('identity-changed', () => void this.#load()));
+        this.ended.addEventListener(
+          'abort',
+          this.#inbox.vyry.on('identity-changed', () => void this.#load()),
+        );
         await this.#load();
       },
       { UNKNOWN_IDENTITY: texts().safety.noMessages },

@@ -1,7 +1,9 @@
 import type { Texts } from '../texts.ts';
+import { arabicMessages } from './ar-messages.ts';
 
 /** Arabic. */
 export const arabic: Texts = {
+  ...arabicMessages,
   frame: {
     skip: 'انتقل إلى المحتوى',
     navigation: 'القائمة الرئيسية',
@@ -12,6 +14,13 @@ export const arabic: Texts = {
     tryAgain: 'حاول مرة أخرى',
   },
   titles: {
+    chats: 'المحادثات',
+    chat: 'محادثة',
+    safety: 'رقم الأمان',
+    devices: 'الأجهزة',
+    link: 'ربط هذا الجهاز',
+    'link-device': 'ربط جهاز',
+    people: 'محادثة جديدة',
     'sign-in': 'تسجيل الدخول',
   },
   problems: {

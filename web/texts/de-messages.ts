@@ -84,7 +84,8 @@ export const germanMessages: typeof englishMessages = {
     report: 'Das bin ich nicht, und melden',
     itIsMe: 'Es ist mein Gerät',
     digits: 'Ziffern auf dem neuen Gerät',
-    digitsHint: 'Sechs Ziffern. Tippen Sie sie vom Bildschirm des neuen Geräts ab, nicht aus einer Nachricht oder einem Anruf.',
+    digitsHint:
+      'Sechs Ziffern. Tippen Sie sie vom Bildschirm des neuen Geräts ab, nicht aus einer Nachricht oder einem Anruf.',
     wait: 'Die Anfrage kommt aus einem anderen Netz. In {seconds} s können Sie das Gerät verknüpfen.',
     link: 'Verknüpfen',
     outcomes: {
@@ -95,11 +96,14 @@ export const germanMessages: typeof englishMessages = {
     },
     refusals: {
       LINK_ADDRESS: 'Das ist kein Code zum Verknüpfen eines Geräts, oder einer eines anderen Servers.',
-      LINK_KEY: 'Der Server zeigt einen anderen Schlüssel als der Code. Verknüpfen Sie dieses Gerät nicht; beginnen Sie in einem vertrauten Netz von vorn.',
-      LINK_NONCE: 'Etwas steht zwischen den Geräten. Die Verknüpfung wurde abgelehnt; beginnen Sie in einem vertrauten Netz von vorn.',
+      LINK_KEY:
+        'Der Server zeigt einen anderen Schlüssel als der Code. Verknüpfen Sie dieses Gerät nicht; beginnen Sie in einem vertrauten Netz von vorn.',
+      LINK_NONCE:
+        'Etwas steht zwischen den Geräten. Die Verknüpfung wurde abgelehnt; beginnen Sie in einem vertrauten Netz von vorn.',
       LINK_CODE: 'Das sind nicht die Ziffern des neuen Geräts.',
       LINK_ENDED: 'Die Anfrage wurde abgelehnt oder ist abgelaufen.',
-      CONFLICT: 'Ein anderes Gerät hat schon entschieden, oder das neue Gerät ist noch nicht so weit. Warten Sie kurz und versuchen Sie es noch einmal.',
+      CONFLICT:
+        'Ein anderes Gerät hat schon entschieden, oder das neue Gerät ist noch nicht so weit. Warten Sie kurz und versuchen Sie es noch einmal.',
     },
   },
   devices: {
@@ -124,7 +128,8 @@ export const germanMessages: typeof englishMessages = {
     save: 'Speichern',
     cancel: 'Abbrechen',
     remove: 'Entfernen',
-    removeOther: 'Das Gerät wird abgemeldet und bekommt keine Nachrichten mehr. Ihre anderen Geräte bekommen neue Schlüssel, und Ihre Kontakte erfahren davon.',
+    removeOther:
+      'Das Gerät wird abgemeldet und bekommt keine Nachrichten mehr. Ihre anderen Geräte bekommen neue Schlüssel, und Ihre Kontakte erfahren davon.',
     removeCurrent: 'Dieser Browser wird abgemeldet und bekommt keine Nachrichten mehr.',
     rotated: 'Entfernt. Ihr Konto hat einen neuen Identitätsschlüssel, den das entfernte Gerät nicht kennt.',
     rotationDue: 'Das entfernte Gerät kennt noch den Identitätsschlüssel Ihres Kontos. Erzeugen Sie jetzt einen neuen.',
@@ -137,7 +142,8 @@ export const germanMessages: typeof englishMessages = {
       on: 'Benachrichtigungen sind an.',
       off: 'Benachrichtigungen sind aus.',
       refused: 'Dieser Browser erlaubt dieser Seite keine Benachrichtigungen. Ändern Sie das in seinen Einstellungen.',
-      unsupported: 'Dieser Browser hat keine Benachrichtigungen für Seiten. Installieren Sie die Seite auf einem Telefon zuerst.',
+      unsupported:
+        'Dieser Browser hat keine Benachrichtigungen für Seiten. Installieren Sie die Seite auf einem Telefon zuerst.',
     },
     turnOn: 'Einschalten',
     turnOff: 'Ausschalten',
@@ -156,11 +162,13 @@ export const germanMessages: typeof englishMessages = {
   },
   people: {
     otherTitle: 'Jemandem schreiben',
-    otherIntro: 'Scannen Sie den Kontaktcode der Person, oder fügen Sie ihn ein. Es gibt kein öffentliches Verzeichnis.',
+    otherIntro:
+      'Scannen Sie den Kontaktcode der Person, oder fügen Sie ihn ein. Es gibt kein öffentliches Verzeichnis.',
     scanLabel: 'Kontaktcode oder Benutzer-ID',
     unreadable: 'Das ist kein Kontaktcode dieses Servers.',
     ownTitle: 'Ihr Kontaktcode',
-    ownIntro: 'Zeigen oder senden Sie ihn Menschen, die Ihnen schreiben dürfen. Mit Ihrer ersten Antwort nehmen Sie sie an.',
+    ownIntro:
+      'Zeigen oder senden Sie ihn Menschen, die Ihnen schreiben dürfen. Mit Ihrer ersten Antwort nehmen Sie sie an.',
     qrDescription: 'QR-Code mit Ihrem Kontaktcode',
   },
   chat: {
@@ -170,7 +178,8 @@ export const germanMessages: typeof englishMessages = {
     send: 'Senden',
     sendAgain: 'Noch einmal senden',
     back: 'Zurück zur Unterhaltung',
-    empty: 'Noch keine Nachrichten. Sie sind verschlüsselt: nur Ihre Geräte und die der anderen Person können sie lesen.',
+    empty:
+      'Noch keine Nachrichten. Sie sind verschlüsselt: nur Ihre Geräte und die der anderen Person können sie lesen.',
     earlier: 'Frühere Nachrichten zeigen',
     typing: 'schreibt …',
     online: 'online',
@@ -181,7 +190,8 @@ export const germanMessages: typeof englishMessages = {
     accept: 'Annehmen',
     block: 'Blockieren',
     unblock: 'Freigeben',
-    isRequest: 'Diese Person möchte Ihnen schreiben, und sieht nicht, ob Sie die Nachricht gelesen haben. Nehmen Sie an?',
+    isRequest:
+      'Diese Person möchte Ihnen schreiben, und sieht nicht, ob Sie die Nachricht gelesen haben. Nehmen Sie an?',
     isBlocked: 'Sie haben diese Person blockiert. Was sie sendet, kommt nicht an, und sie merkt es nicht.',
     states: {
       queued: 'wartet auf das Senden',
@@ -200,7 +210,8 @@ export const germanMessages: typeof englishMessages = {
     gapExpired: '{count} Nachrichten vom {from} bis {to} sind nicht angekommen: dieses Gerät war zu lange weg.',
     gapOverflow: '{count} Nachrichten vom {from} bis {to} sind nicht angekommen: zu viele haben gewartet.',
     undecryptable: 'Eine Nachricht konnte nicht entschlüsselt werden.',
-    undecryptableRetry: 'Eine Nachricht konnte nicht entschlüsselt werden. Der Absender wurde gebeten, sie noch einmal zu senden.',
+    undecryptableRetry:
+      'Eine Nachricht konnte nicht entschlüsselt werden. Der Absender wurde gebeten, sie noch einmal zu senden.',
     identity: {
       rotated: '{name} hat einen neuen Identitätsschlüssel, weil ein Gerät entfernt wurde.',
       reregistered: '{name} hat einen neuen Identitätsschlüssel, weil das Konto neu registriert wurde.',
@@ -210,7 +221,8 @@ export const germanMessages: typeof englishMessages = {
   },
   safety: {
     back: 'Unterhaltung mit {name}',
-    intro: 'Wenn {name} dieselbe Nummer sieht, steht niemand zwischen Ihnen. Vergleichen Sie sie persönlich, oder in einem Anruf, in dem Sie die Stimme kennen.',
+    intro:
+      'Wenn {name} dieselbe Nummer sieht, steht niemand zwischen Ihnen. Vergleichen Sie sie persönlich, oder in einem Anruf, in dem Sie die Stimme kennen.',
     verified: 'Sie haben diese Nummer geprüft.',
     unverified: 'Noch nicht geprüft',
     qrDescription: 'QR-Code mit der Sicherheitsnummer',
@@ -224,7 +236,8 @@ export const germanMessages: typeof englishMessages = {
     byEye: 'Oder vergleichen Sie die Ziffern selbst, und bestätigen Sie es:',
     verify: 'Die Nummern sind gleich',
     changedTitle: 'Wenn sich die Nummer geändert hat',
-    changedIntro: 'Die Nummer ändert sich, wenn {name} sich neu registriert oder ein Gerät entfernt. Vergleichen Sie sie dann noch einmal. Sie können sie auch ohne Vergleich annehmen; Nachrichten, die warten, werden gesendet.',
+    changedIntro:
+      'Die Nummer ändert sich, wenn {name} sich neu registriert oder ein Gerät entfernt. Vergleichen Sie sie dann noch einmal. Sie können sie auch ohne Vergleich annehmen; Nachrichten, die warten, werden gesendet.',
     accept: 'Ohne Vergleich annehmen',
     accepted: 'Angenommen. Nachrichten, die gewartet haben, werden gesendet.',
     noMessages: 'Es gibt noch keine Nummer: tauschen Sie zuerst eine Nachricht aus.',

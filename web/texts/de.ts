@@ -1,7 +1,9 @@
 import type { Texts } from '../texts.ts';
+import { germanMessages } from './de-messages.ts';
 
 /** German. */
 export const german: Texts = {
+  ...germanMessages,
   frame: {
     skip: 'Zum Inhalt springen',
     navigation: 'Hauptnavigation',
@@ -12,6 +14,13 @@ export const german: Texts = {
     tryAgain: 'Noch einmal versuchen',
   },
   titles: {
+    chats: 'Unterhaltungen',
+    chat: 'Unterhaltung',
+    safety: 'Sicherheitsnummer',
+    devices: 'Geräte',
+    link: 'Dieses Gerät verknüpfen',
+    'link-device': 'Gerät verknüpfen',
+    people: 'Neue Unterhaltung',
     'sign-in': 'Anmelden',
   },
   problems: {

@@ -54,7 +54,8 @@ export const englishMessages = {
     waiting: 'Waiting for the other device …',
     digitsWarning: 'Tell them to nobody. Nobody from support will ever ask for them.',
     ended: 'The link was denied or has expired. Start again.',
-    unknownDevices: 'This device is linked. But the server shows other devices than your other device knows. Look at the list, and remove what you do not know.',
+    unknownDevices:
+      'This device is linked. But the server shows other devices than your other device knows. Look at the list, and remove what you do not know.',
   },
   approve: {
     requests: 'Waiting for your decision',
@@ -92,7 +93,8 @@ export const englishMessages = {
     },
     refusals: {
       LINK_ADDRESS: 'This is no code for linking a device, or one of another server.',
-      LINK_KEY: 'The server shows another key than the code. Do not link this device; start again in a network that you trust.',
+      LINK_KEY:
+        'The server shows another key than the code. Do not link this device; start again in a network that you trust.',
       LINK_NONCE: 'Something stands between the devices. The link was denied; start again in a network that you trust.',
       LINK_CODE: 'These are not the digits of the new device.',
       LINK_ENDED: 'The request was denied or has expired.',
@@ -121,7 +123,8 @@ export const englishMessages = {
     save: 'Save',
     cancel: 'Cancel',
     remove: 'Remove',
-    removeOther: 'The device is signed out and gets no messages any more. Your other devices get new keys, and your contacts are told.',
+    removeOther:
+      'The device is signed out and gets no messages any more. Your other devices get new keys, and your contacts are told.',
     removeCurrent: 'This browser is signed out and gets no messages any more.',
     rotated: 'Removed. Your account has a new identity key, which the removed device does not know.',
     rotationDue: 'The removed device still knows the identity key of your account. Make a new one now.',
@@ -179,7 +182,8 @@ export const englishMessages = {
     block: 'Block',
     unblock: 'Unblock',
     isRequest: 'This person wants to write to you, and does not see whether you have read the message. Do you accept?',
-    isBlocked: 'You have blocked this person. What the person sends does not arrive, and the person does not notice it.',
+    isBlocked:
+      'You have blocked this person. What the person sends does not arrive, and the person does not notice it.',
     states: {
       queued: 'waiting to be sent',
       sent: 'sent',
@@ -207,7 +211,8 @@ export const englishMessages = {
   },
   safety: {
     back: 'Conversation with {name}',
-    intro: 'If {name} sees the same number, nobody stands between you. Compare it in person, or in a call in which you know the voice.',
+    intro:
+      'If {name} sees the same number, nobody stands between you. Compare it in person, or in a call in which you know the voice.',
     verified: 'You have verified this number.',
     unverified: 'Not verified yet',
     qrDescription: 'QR code with the safety number',
@@ -221,7 +226,8 @@ export const englishMessages = {
     byEye: 'Or compare the digits by eye, and confirm it:',
     verify: 'The numbers are the same',
     changedTitle: 'If the number has changed',
-    changedIntro: 'The number changes when {name} registers again or removes a device. Compare it again then. You can also accept it without a comparison, and messages that wait are sent.',
+    changedIntro:
+      'The number changes when {name} registers again or removes a device. Compare it again then. You can also accept it without a comparison, and messages that wait are sent.',
     accept: 'Accept without a comparison',
     accepted: 'Accepted. Messages that waited are sent.',
     noMessages: 'There is no number yet: exchange a message first.',

@@ -1,5 +1,8 @@
 /** English. */
+import { englishMessages } from './en-messages.ts';
+
 export const english = {
+  ...englishMessages,
   frame: {
     skip: 'Skip to content',
     navigation: 'Main',
@@ -10,6 +13,13 @@ export const english = {
     tryAgain: 'Try again',
   },
   titles: {
+    chats: 'Conversations',
+    chat: 'Conversation',
+    safety: 'Safety number',
+    devices: 'Devices',
+    link: 'Link this device',
+    'link-device': 'Link a device',
+    people: 'New conversation',
     'sign-in': 'Sign in',
   },
   problems: {

@@ -95,11 +95,14 @@ export const spanishMessages: typeof englishMessages = {
     },
     refusals: {
       LINK_ADDRESS: 'No es un código para vincular un dispositivo, o es de otro servidor.',
-      LINK_KEY: 'El servidor muestra otra clave que el código. No vincule este dispositivo; empiece de nuevo en una red de confianza.',
-      LINK_NONCE: 'Algo está entre los dispositivos. La vinculación fue rechazada; empiece de nuevo en una red de confianza.',
+      LINK_KEY:
+        'El servidor muestra otra clave que el código. No vincule este dispositivo; empiece de nuevo en una red de confianza.',
+      LINK_NONCE:
+        'Algo está entre los dispositivos. La vinculación fue rechazada; empiece de nuevo en una red de confianza.',
       LINK_CODE: 'No son las cifras del dispositivo nuevo.',
       LINK_ENDED: 'La petición fue rechazada o ha caducado.',
-      CONFLICT: 'Otro dispositivo ya ha decidido, o el nuevo aún no está listo. Espere un momento e inténtelo de nuevo.',
+      CONFLICT:
+        'Otro dispositivo ya ha decidido, o el nuevo aún no está listo. Espere un momento e inténtelo de nuevo.',
     },
   },
   devices: {
@@ -124,7 +127,8 @@ export const spanishMessages: typeof englishMessages = {
     save: 'Guardar',
     cancel: 'Cancelar',
     remove: 'Quitar',
-    removeOther: 'Se cierra la sesión del dispositivo y no recibe más mensajes. Sus otros dispositivos reciben claves nuevas, y se avisa a sus contactos.',
+    removeOther:
+      'Se cierra la sesión del dispositivo y no recibe más mensajes. Sus otros dispositivos reciben claves nuevas, y se avisa a sus contactos.',
     removeCurrent: 'Se cierra la sesión de este navegador y no recibe más mensajes.',
     rotated: 'Quitado. Su cuenta tiene una clave de identidad nueva, que el dispositivo quitado no conoce.',
     rotationDue: 'El dispositivo quitado aún conoce la clave de identidad de su cuenta. Cree ahora una nueva.',
@@ -210,7 +214,8 @@ export const spanishMessages: typeof englishMessages = {
   },
   safety: {
     back: 'Conversación con {name}',
-    intro: 'Si {name} ve el mismo número, nadie está entre ustedes. Compárelo en persona, o en una llamada en la que conozca la voz.',
+    intro:
+      'Si {name} ve el mismo número, nadie está entre ustedes. Compárelo en persona, o en una llamada en la que conozca la voz.',
     verified: 'Usted ha verificado este número.',
     unverified: 'Aún sin verificar',
     qrDescription: 'Código QR con el número de seguridad',
@@ -224,7 +229,8 @@ export const spanishMessages: typeof englishMessages = {
     byEye: 'O compare las cifras a la vista, y confírmelo:',
     verify: 'Los números son iguales',
     changedTitle: 'Si el número ha cambiado',
-    changedIntro: 'El número cambia cuando {name} se registra de nuevo o quita un dispositivo. Compárelo entonces otra vez. También puede aceptarlo sin comparar, y se envían los mensajes que esperan.',
+    changedIntro:
+      'El número cambia cuando {name} se registra de nuevo o quita un dispositivo. Compárelo entonces otra vez. También puede aceptarlo sin comparar, y se envían los mensajes que esperan.',
     accept: 'Aceptar sin comparar',
     accepted: 'Aceptado. Se envían los mensajes que esperaban.',
     noMessages: 'Aún no hay número: intercambien antes un mensaje.',

@@ -1,7 +1,9 @@
 import type { Texts } from '../texts.ts';
+import { spanishMessages } from './es-messages.ts';
 
 /** Spanish. */
 export const spanish: Texts = {
+  ...spanishMessages,
   frame: {
     skip: 'Ir al contenido',
     navigation: 'Principal',
@@ -12,6 +14,13 @@ export const spanish: Texts = {
     tryAgain: 'Intentar de nuevo',
   },
   titles: {
+    chats: 'Conversaciones',
+    chat: 'Conversación',
+    safety: 'Número de seguridad',
+    devices: 'Dispositivos',
+    link: 'Vincular este dispositivo',
+    'link-device': 'Vincular un dispositivo',
+    people: 'Nueva conversación',
     'sign-in': 'Iniciar sesión',
   },
   problems: {
