@@ -54,5 +54,5 @@ function openClient(): Promise<Opened> {
 
 async function createClient(): Promise<Opened> {
   const store = createMemoryStore();
-  return { store, vyry: createVyry(location.origin, { store, client: 'web' }) };
+  return { store, vyry: createVyry({ origin: location.origin, store, client: 'web' }) };
 }

@@ -47,7 +47,7 @@ class SignIn extends Screen {
   async #begin({ identifier = '', password }: Record<string, string>): Promise<void> {
     await this.act(async () => {
       const vyry = await openVyry();
-      this.#pending = await vyry.logIn({ identifier, ...(password !== undefined && { password }) });
+      this.#pending = await vyry.signIn({ identifier, ...(password !== undefined && { password }) });
       if (this.#pending === undefined) noteAccountChanged();
     });
   }
@@ -57,7 +57,7 @@ class SignIn extends Screen {
     if (loginId === undefined) return;
     await this.act(async () => {
       const vyry = await openVyry();
-      await vyry.verifyLogIn({ loginId, code });
+      await vyry.verifySignIn({ loginId, code });
       noteAccountChanged();
     });
   }
