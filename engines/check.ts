@@ -77,7 +77,6 @@ function checks(isWrite: boolean): Check[] {
       command: ['biome', 'check', '--colors=off', ...(isWrite ? ['--write'] : [])],
     },
     { name: 'types', command: ['tsc', '--pretty', 'false'] },
-    { name: 'types of the page', command: ['tsc', '--project', 'web', '--pretty', 'false'] },
     { name: 'import rules', command: ['depcruise', '--config', '.dependency-cruiser.mjs', ...layers] },
     { name: 'flaky tests', command: ['test/runner/flaky.ts'] },
   ];
