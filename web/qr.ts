@@ -1,5 +1,5 @@
 /** QR codes as SVG, without styles of their own: dark on light in every colour scheme, as scanners expect. */
-import { html, type TemplateResult } from 'lit';
+import { html, type TemplateResult } from 'lit-html';
 import { encode } from 'uqr';
 
 /** Modules of the quiet zone (ISO/IEC 18004 section 9.1). */

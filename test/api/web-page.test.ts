@@ -72,10 +72,11 @@ describe('GET /app', () => {
 
 describe('the texts of the page', () => {
   it('have the same places for values in every language', async () => {
-    const placesIn = (texts: Record<string, Record<string, string>>) =>
-      Object.entries(texts).flatMap(([group, ones]) =>
-        Object.entries(ones).map(([name, text]) => [`${group}.${name}`, text.match(/\{\w+\}/g)?.sort() ?? []]),
-      );
+    type Group = { [name: string]: string | Group };
+    const placesIn = (group: Group): unknown[] =>
+      Object.entries(group).map(([name, text]) => {
+        return [name, typeof text === 'string' ? (text.match(/\{\w+\}/g)?.sort() ?? []) : placesIn(text)];
+      });
     const english = placesIn(await languages.en.load());
     for (const { load, name } of Object.values(languages)) assert.deepEqual(placesIn(await load()), english, name);
   });
