@@ -179,6 +179,7 @@ export default {
     fence('@noble', 'client'),
     fence('@panva/hpke-noble', 'client/hpke'),
     fence('hpke', 'client/hpke'),
+    fence('idb', 'client/indexed-db-store'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
