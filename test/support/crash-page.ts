@@ -7,10 +7,6 @@ import { openIndexedDbStore } from '../../client/indexed-db-store.ts';
 import type { ClientState } from '../../client/store.ts';
 import { converse, type Outside } from './crash-conversation.ts';
 
-/** What is used of the browser; the types of Node do not have it. */
-declare const location: { href: string };
-declare const XMLHttpRequest: new () => { open(method: string, path: string, isAsync: boolean): void; send(): void };
-
 const parameters = new URL(location.href).searchParams;
 const killAt = Number(parameters.get('killAt'));
 let callbacks = 0;

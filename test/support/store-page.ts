@@ -3,17 +3,13 @@ import { openDB } from 'idb';
 import { type IndexedDbStore, openIndexedDbStore } from '../../client/indexed-db-store.ts';
 import { checkStoreContract, type StoreMedium } from './store-contract.ts';
 
-type Begin = (stores: string | string[], mode?: string, options?: { durability?: string }) => unknown;
-/** What is used of the browser; the types of Node do not have it. */
-declare const IDBDatabase: { prototype: { transaction: Begin } };
-
 const opened = new Map<string, IndexedDbStore>();
 /** The durability of every transaction that wrote. */
 const durabilities: unknown[] = [];
 let databases = 0;
 
 const begin = IDBDatabase.prototype.transaction;
-IDBDatabase.prototype.transaction = function (...[stores, mode, options]: Parameters<Begin>) {
+IDBDatabase.prototype.transaction = function (stores, mode, options) {
   if (mode === 'readwrite') durabilities.push(options?.durability);
   return begin.call(this, stores, mode, options);
 };
