@@ -145,7 +145,7 @@ async function register(person: DemoPerson, place: Place): Promise<boolean> {
   await flow.finish();
   const { deviceId } = await vyry.calls.readSession();
   // the policy has no step for it
-  if (deviceId === null) await vyry.addDevice('Telephone');
+  if (deviceId === null) await vyry.devices.add('Telephone');
   await vyry.calls.readMe();
   say(`${username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
   return true;
