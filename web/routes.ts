@@ -15,7 +15,14 @@ export type RouteName =
   | 'register'
   | 'recover'
   | 'not-me'
+  | 'link'
   | 'link-opened'
+  | 'chats'
+  | 'chat'
+  | 'safety'
+  | 'people'
+  | 'devices'
+  | 'link-device'
   | 'account'
   | 'password'
   | 'data'
@@ -34,6 +41,13 @@ export const routes: Record<RouteName, Route> = {
   data: { load: () => import('./screens/data.ts'), access: 'in' },
   sessions: { load: () => import('./screens/sessions.ts'), access: 'in' },
   security: { load: () => import('./screens/security.ts'), access: 'in' },
+  link: { load: () => import('./screens/link.ts'), access: 'any' },
+  chats: { load: () => import('./screens/chats.ts'), access: 'in' },
+  chat: { load: () => import('./screens/chat.ts'), access: 'in' },
+  safety: { load: () => import('./screens/safety.ts'), access: 'in' },
+  people: { load: () => import('./screens/people.ts'), access: 'in' },
+  devices: { load: () => import('./screens/devices.ts'), access: 'in' },
+  'link-device': { load: () => import('./screens/link-device.ts'), access: 'in' },
 };
 
 /** Returns the route of an address, or undefined for one that there is not. */

@@ -1,5 +1,6 @@
 /** The data of the account: its export and its deletion. */
 import { html, type TemplateResult } from 'lit-html';
+import { onSubmit } from '../forms.ts';
 import { Screen } from '../screen.ts';
 import { withStepUp } from '../step-up.ts';
 import { fill, formatTime, texts } from '../texts.ts';
@@ -33,21 +34,24 @@ class Data extends Screen {
   #deleteForm(): TemplateResult {
     const { data } = texts();
     return html`<p>${data.deleteHint}</p>
-      <button type="button" class="danger" ?disabled=${this.isBusy} @click=${() => void this.#delete()}>
-        ${data.deleteNow}
-      </button>`;
+      <form @submit=${onSubmit(() => void this.#delete())}>
+        <p><label><input type="checkbox" required> ${data.understood}</label></p>
+        <button class="danger" ?disabled=${this.isBusy}>${data.deleteNow}</button>
+      </form>`;
   }
 
   #planned(at: string): TemplateResult {
     const { data } = texts();
     return html`<p>${fill(data.planned, { time: formatTime(at) })}</p>
-      ${this.#receipt
-        ? html`<p>${data.receipt}</p>
+      ${
+        this.#receipt
+          ? html`<p>${data.receipt}</p>
             <dl>
               <dt>${data.deletionId}</dt><dd>${this.#receipt.deletionId}</dd>
               <dt>${data.deletionToken}</dt><dd>${this.#receipt.deletionToken}</dd>
             </dl>`
-        : ''}
+          : ''
+      }
       <button type="button" ?disabled=${this.isBusy} @click=${() => void this.#stop()}>${data.stop}</button>`;
   }
 
@@ -66,11 +70,11 @@ class Data extends Screen {
 
   async #delete(): Promise<void> {
     await this.act(async () => {
-        const vyry = await openVyry();
-        const { effectiveAt, ...receipt } = await withStepUp(vyry, () => vyry.calls.deleteAccount());
-        this.#deletionAt = effectiveAt;
-        this.#receipt = receipt;
-      });
+      const vyry = await openVyry();
+      const { effectiveAt, ...receipt } = await withStepUp(vyry, () => vyry.calls.deleteAccount());
+      this.#deletionAt = effectiveAt;
+      this.#receipt = receipt;
+    });
   }
 
   async #stop(): Promise<void> {

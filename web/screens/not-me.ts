@@ -1,5 +1,5 @@
 /** What the links of messages stop that their owner did not begin: a recovery, or a registration of the own number. */
-import { html, nothing, type TemplateResult } from 'lit-html';
+import { html, type nothing, type TemplateResult } from 'lit-html';
 import { addressOf, routeParameters } from '../router.ts';
 import { Screen } from '../screen.ts';
 import { texts } from '../texts.ts';

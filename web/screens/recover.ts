@@ -46,9 +46,7 @@ class Recover extends Screen {
         type: 'password',
         autocomplete: 'new-password',
       })}
-      ${this.#asksPin
-        ? field({ name: 'pin', label: recover.pin, type: 'password', inputMode: 'numeric' })
-        : nothing}
+      ${this.#asksPin ? field({ name: 'pin', label: recover.pin, type: 'password', inputMode: 'numeric' }) : nothing}
       <button ?disabled=${this.isBusy}>${recover.submit}</button>
     </form>`;
   }

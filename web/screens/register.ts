@@ -82,9 +82,11 @@ class Register extends Screen {
       ${steps.map(({ name, status }) => {
         const label = stepNames[name as keyof typeof stepNames] ?? name;
         return html`<li data-status=${status} aria-current=${name === shown ? 'step' : nothing}>
-          ${status === 'open' && name !== shown
-            ? html`<button type="button" class="plain" @click=${() => this.#choose(name)}>${label}</button>`
-            : label}
+          ${
+            status === 'open' && name !== shown
+              ? html`<button type="button" class="plain" @click=${() => this.#choose(name)}>${label}</button>`
+              : label
+          }
           <span class="quiet">${stepStates[status]}</span>
         </li>`;
       })}

@@ -23,11 +23,13 @@ class Sessions extends Screen {
     return html`<ul class="cards">
         ${this.#sessions.map((session) => this.#card(session))}
       </ul>
-      ${this.#sessions.length > 1
-        ? html`<button type="button" ?disabled=${this.isBusy} @click=${() => void this.#endOthers()}>
+      ${
+        this.#sessions.length > 1
+          ? html`<button type="button" ?disabled=${this.isBusy} @click=${() => void this.#endOthers()}>
             ${sessions.endOthers}
           </button>`
-        : nothing}
+          : nothing
+      }
       <button type="button" class="plain" ?disabled=${this.isBusy} @click=${() => void this.#signOut()}>
         ${sessions.signOut}
       </button>`;
@@ -43,11 +45,13 @@ class Sessions extends Screen {
         <dt>${sessions.began}</dt><dd>${formatTime(createdAt)}</dd>
         <dt>${sessions.used}</dt><dd>${formatTime(lastActivityAt)}</dd>
       </dl>
-      ${isCurrent
-        ? nothing
-        : html`<button type="button" class="danger" ?disabled=${this.isBusy} @click=${() => void this.#end(sessionId)}>
+      ${
+        isCurrent
+          ? nothing
+          : html`<button type="button" class="danger" ?disabled=${this.isBusy} @click=${() => void this.#end(sessionId)}>
             ${sessions.end}
-          </button>`}
+          </button>`
+      }
     </li>`;
   }
 

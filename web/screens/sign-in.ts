@@ -48,8 +48,9 @@ class SignIn extends Screen {
     return html`<p>${fill(signIn.codeSent, { time: formatTime(expiresAt) })}</p>
       <form @submit=${onSubmit((values) => void this.#verify(values))}>
         ${codeField(signIn.code)}
-        ${this.#asksOwnSecret
-          ? html`<p>${signIn.locked}</p>
+        ${
+          this.#asksOwnSecret
+            ? html`<p>${signIn.locked}</p>
               ${field({ name: 'pin', label: signIn.pin, type: 'password', inputMode: 'numeric', isRequired: false })}
               ${field({
                 name: 'password',
@@ -58,7 +59,8 @@ class SignIn extends Screen {
                 autocomplete: 'current-password',
                 isRequired: false,
               })}`
-          : nothing}
+            : nothing
+        }
         <button ?disabled=${this.isBusy}>${signIn.verify}</button>
         <button type="button" class="plain" @click=${this.#restart}>${signIn.startAgain}</button>
       </form>`;
@@ -67,7 +69,7 @@ class SignIn extends Screen {
   async #begin(values: Record<string, string>): Promise<void> {
     await this.act(
       async () => {
-        this.#pending = await this.#request(values as Credentials);
+        this.#pending = await this.#request({ identifier: '', ...values });
         if (this.#pending === undefined) noteAccountChanged();
       },
       { CAPTCHA_UNKNOWN: texts().register.captchaUnknown },
