@@ -14,8 +14,8 @@ const home = { in: 'chats', out: 'sign-in' } as const satisfies Record<'in' | 'o
 
 /** The links of the navigation, in order. */
 const links = {
-  in: ['chats', 'devices'],
-  out: ['sign-in', 'link'],
+  in: ['chats', 'devices', 'account', 'security'],
+  out: ['sign-in', 'register', 'link'],
 } as const satisfies Record<'in' | 'out', readonly RouteName[]>;
 
 /** The element `vyry-app`. */

@@ -72,11 +72,10 @@ describe('GET /app', () => {
 
 describe('the texts of the page', () => {
   it('have the same places for values in every language', async () => {
-    type Group = { [name: string]: string | Group };
-    const placesIn = (group: Group): unknown[] =>
-      Object.entries(group).map(([name, text]) => {
-        return [name, typeof text === 'string' ? (text.match(/\{\w+\}/g)?.sort() ?? []) : placesIn(text)];
-      });
+    const placesIn = (text: unknown, name = ''): [string, string[]][] =>
+      typeof text === 'string'
+        ? [[name, text.match(/\{\w+\}/g)?.sort() ?? []]]
+        : Object.entries(text as object).flatMap(([part, inner]) => placesIn(inner, `${name}.${part}`));
     const english = placesIn(await languages.en.load());
     for (const { load, name } of Object.values(languages)) assert.deepEqual(placesIn(await load()), english, name);
   });
