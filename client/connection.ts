@@ -7,33 +7,23 @@ import { io, type Socket } from 'socket.io-client';
 import type { ClientToServerEvents, ServerToClientEvents, SocketRequest } from '../contract/socket-events.ts';
 import type { ClientDeps } from './deps.ts';
 import { errorFrom, hasCode, toVyryError, VyryError } from './errors.ts';
-import type { StatusSource } from './status.ts';
+import type { ClientStatus, StatusSource } from './status.ts';
 
 /** A socket with the events of contract/. */
 export type VyrySocket = Socket<ServerToClientEvents, ClientToServerEvents>;
 
 type Body<E extends SocketRequest> = Parameters<ClientToServerEvents[E]>[0];
-type Data<E extends SocketRequest> = Extract<Parameters<Parameters<ClientToServerEvents[E]>[1]>[0], { data: unknown }>['data'];
+type Data<E extends SocketRequest> = Extract<
+  Parameters<Parameters<ClientToServerEvents[E]>[1]>[0],
+  { data: unknown }
+>['data'];
 
 /** What a connection needs. */
-export interface ConnectionDeps extends Pick<ClientDeps, 'origin' | 'session' | 'closing' | 'events' | 'tasks' | 'now'> {
+export interface ConnectionDeps
+  extends Pick<ClientDeps, 'origin' | 'session' | 'closing' | 'events' | 'tasks' | 'now'> {
   status: StatusSource;
   /** Adds the listeners of a new socket. */
   listen(socket: VyrySocket): void;
-}
-
-/** The connection. */
-export interface Connection {
-  start(): void;
-  /** Ends the connection, and sets the status. */
-  stop(status: Parameters<StatusSource['set']>[0]): void;
-  /** `start` was called, and nothing has ended it. */
-  readonly isKept: boolean;
-  readonly isOpen: boolean;
-  /** Makes a request. @throws {VyryError} UNREACHABLE without an answer, or what the server answers */
-  request<E extends SocketRequest>(event: E, body: Body<E>): Promise<Data<E>>;
-  /** Ends the socket: what it has delivered was not acknowledged and comes again. */
-  drop(): void;
 }
 
 const handshakeMs = 20_000;
@@ -49,51 +39,109 @@ interface Ended {
   /** It was open for a while: the next one is tried soon. */
   wasStable?: boolean;
   error?: VyryError;
-  /** The token that the handshake was refused for. */
-  refusedToken?: string;
+  isTokenRefused?: boolean;
+  /** There is another token since. */
+  isRenewed?: boolean;
 }
 
-/** Creates a connection that is not kept yet. */
-export function createConnection(deps: ConnectionDeps): Connection {
-  const { closing, tasks, status, now } = deps;
-  let isKept = false;
-  let isRunning = false;
-  let socket: VyrySocket | undefined;
-  let endSocket: ((ended: Ended) => void) | undefined;
-  let waking = new AbortController();
+/** The connection. It is not kept before `start`. */
+export class Connection {
+  readonly #deps: ConnectionDeps;
+  #isKept = false;
+  #isRunning = false;
+  #socket: VyrySocket | undefined;
+  /** Ends the socket: one that is closed before it was open emits nothing. */
+  #end: (() => void) | undefined;
+  #waking = new AbortController();
+
+  constructor(deps: ConnectionDeps) {
+    this.#deps = deps;
+    watchPage(() => deps.tasks.run(() => this.#check()), deps.closing.signal);
+  }
+
+  /** `start` was called, and nothing has ended it. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
+  get isOpen(): boolean {
+    return this.#socket?.connected === true;
+  }
+
+  /** Keeps a connection. */
+  start(): void {
+    this.#isKept = true;
+    this.#waking.abort();
+    if (this.#isRunning || this.#deps.closing.signal.aborted) return;
+    this.#isRunning = true;
+    this.#deps.tasks.run(() => this.#run().finally(() => this.#ended()));
+  }
+
+  /** Ends the connection, and sets the status. */
+  stop(status: ClientStatus): void {
+    this.#isKept = false;
+    this.#waking.abort();
+    this.drop();
+    this.#deps.status.set(status);
+  }
+
+  /** Ends the socket: what it has delivered and was not acknowledged comes again with the next one. */
+  drop(): void {
+    this.#end?.();
+  }
+
+  /** Makes a request. @throws {VyryError} UNREACHABLE without an answer, or what the server answers */
+  async request<E extends SocketRequest>(event: E, body: Body<E>): Promise<Data<E>> {
+    if (!this.#socket?.connected) throw new VyryError('UNREACHABLE', 'There is no connection');
+    return await ask(this.#socket, event, body, answerMs);
+  }
 
   /** Opens one connection after the other. */
-  async function run(): Promise<void> {
-    for (let attempt = 0; isKept; attempt += 1) {
-      status.set({ kind: 'connecting' });
-      const { wasStable, error, refusedToken } = await connectOnce();
-      if (!isKept) return;
-      if (hasCode(error, 'SIGNED_OUT')) return connection.stop({ kind: 'signed-out' });
+  async #run(): Promise<void> {
+    for (let attempt = 0; this.#isKept; attempt += 1) {
+      this.#deps.status.set({ kind: 'connecting' });
+      const { wasStable, error, isRenewed } = await this.#connectOnce();
+      if (!this.#isKept) return;
+      if (error?.code === 'SIGNED_OUT') return this.stop({ kind: 'signed-out' });
       if (wasStable) attempt = 0;
-      if (refusedToken !== undefined && attempt === 0) continue;
-      status.set({ kind: 'offline', since: now(), reason: 'unreachable' });
-      if (error && !hasCode(error, 'UNREACHABLE', 'UNAVAILABLE')) deps.events.emit('error', error);
-      const jitterMs = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** attempt);
-      await closing.delay((error?.retryAfterSeconds ?? 0) * 1000 + jitterMs, waking.signal);
-      waking = new AbortController();
+      if (!isRenewed || attempt > 0) await this.#rest(attempt, error);
     }
   }
 
+  /** Waits before the next attempt, unless something says that it may succeed now. */
+  async #rest(attempt: number, error: VyryError | undefined): Promise<void> {
+    const { closing, status, events, now } = this.#deps;
+    status.set({ kind: 'offline', since: now(), reason: 'unreachable' });
+    if (error && !hasCode(error, 'UNREACHABLE', 'UNAVAILABLE')) events.emit('error', error);
+    const jitterMs = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** attempt);
+    await closing.delay((error?.retryAfterSeconds ?? 0) * 1000 + jitterMs, this.#waking.signal);
+    this.#waking = new AbortController();
+  }
+
+  /** `start` may have been called after the last round. */
+  #ended(): void {
+    this.#isRunning = false;
+    if (this.#isKept) this.start();
+  }
+
   /** Resolves when the connection has ended, whyever. */
-  async function connectOnce(): Promise<Ended> {
+  async #connectOnce(): Promise<Ended> {
+    const { session } = this.#deps;
     try {
-      const token = await deps.session.accessToken();
-      if (!isKept) return {};
-      const ended = await openSocket(token);
-      if (ended.refusedToken !== undefined) await deps.session.renewedToken(token);
-      return ended;
+      const token = await session.accessToken();
+      if (!this.#isKept) return {};
+      const ended = await this.#openSocket(token);
+      if (!ended.isTokenRefused) return ended;
+      await session.renewedToken(token);
+      return { isRenewed: true };
     } catch (err) {
       return { error: toVyryError(err) };
     }
   }
 
-  function openSocket(token: string): Promise<Ended> {
-    const opened: VyrySocket = io(deps.origin, {
+  #openSocket(token: string): Promise<Ended> {
+    const { origin, now, tasks, listen } = this.#deps;
+    const socket: VyrySocket = io(origin, {
       transports: ['websocket'],
       auth: { token },
       timeout: handshakeMs,
@@ -101,75 +149,41 @@ export function createConnection(deps: ConnectionDeps): Connection {
       forceNew: true,
       autoConnect: false,
     });
-    socket = opened;
-    const session = { socket: opened, token };
+    this.#socket = socket;
+    const holder = { socket, token };
     return new Promise<Ended>((resolve) => {
       let openedAt = Number.POSITIVE_INFINITY;
-      // a socket that is closed before it was open emits nothing
-      endSocket = resolve;
-      opened.on('connect', () => {
+      this.#end = () => resolve({});
+      socket.on('connect', () => {
         openedAt = now();
       });
-      opened.on('connect_error', (err) => resolve(refusalOf(err, token)));
-      opened.on('disconnect', () => resolve({ wasStable: now() - openedAt >= stableMs }));
-      opened.on('session:expiring', () => tasks.run(() => renew(session)));
-      deps.listen(opened);
-      opened.connect();
+      socket.on('connect_error', (err) => resolve(refusalOf(err)));
+      socket.on('disconnect', () => resolve({ wasStable: now() - openedAt >= stableMs }));
+      socket.on('session:expiring', () => tasks.run(() => this.#renew(holder)));
+      listen(socket);
+      socket.connect();
     }).finally(() => {
-      opened.off();
-      opened.disconnect();
-      socket = undefined;
+      socket.off();
+      socket.disconnect();
+      this.#socket = undefined;
+      this.#end = undefined;
     });
   }
 
   /** Continues a connection with another token. Without one the server closes it, and the next one tells why. */
-  async function renew(session: { socket: VyrySocket; token: string }): Promise<void> {
-    session.token = await deps.session.renewedToken(session.token);
-    await ask(session.socket, 'auth:renew', { accessToken: session.token }, answerMs);
+  async #renew(holder: { socket: VyrySocket; token: string }): Promise<void> {
+    holder.token = await this.#deps.session.renewedToken(holder.token);
+    await ask(holder.socket, 'auth:renew', { accessToken: holder.token }, answerMs);
   }
 
   /** Asks the server for any answer: a socket that died while the computer slept does not say so. */
-  async function check(): Promise<void> {
-    waking.abort();
-    const checked = socket;
-    if (!checked?.connected) return;
-    const accessToken = await deps.session.accessToken();
-    await ask(checked, 'auth:renew', { accessToken }, checkMs).catch(() => endSocket?.({}));
+  async #check(): Promise<void> {
+    this.#waking.abort();
+    const [socket, end] = [this.#socket, this.#end];
+    if (!socket?.connected) return;
+    const accessToken = await this.#deps.session.accessToken();
+    await ask(socket, 'auth:renew', { accessToken }, checkMs).catch(() => end?.());
   }
-
-  watchPage(() => tasks.run(check), closing.signal);
-  const connection: Connection = {
-    start() {
-      isKept = true;
-      waking.abort();
-      if (isRunning) return;
-      isRunning = true;
-      tasks.run(() =>
-        run().finally(() => {
-          isRunning = false;
-          if (isKept && !closing.signal.aborted) connection.start();
-        }),
-      );
-    },
-    stop(last) {
-      isKept = false;
-      waking.abort();
-      endSocket?.({});
-      status.set(last);
-    },
-    get isKept() {
-      return isKept;
-    },
-    get isOpen() {
-      return socket?.connected === true;
-    },
-    async request(event, body) {
-      if (!socket?.connected) throw new VyryError('UNREACHABLE', 'There is no connection');
-      return await ask(socket, event, body, answerMs);
-    },
-    drop: () => endSocket?.({}),
-  };
-  return connection;
 }
 
 /** Makes a request. @throws {VyryError} */
@@ -189,12 +203,12 @@ async function ask<E extends SocketRequest>(
 }
 
 /** Reads why a connection was refused: the middleware of the server sends the error of REST. */
-function refusalOf(err: Error & { data?: unknown }, token: string): Pick<Ended, 'error' | 'refusedToken'> {
+function refusalOf(err: Error & { data?: unknown }): Ended {
   const { data } = err;
   if (typeof data !== 'object' || data === null)
     return { error: new VyryError('UNREACHABLE', 'The server cannot be reached', { cause: err }) };
   const error = errorFrom(data as Record<string, unknown>);
-  return hasCode(error, 'INVALID_TOKEN', 'UNAUTHORIZED') ? { refusedToken: token } : { error };
+  return hasCode(error, 'INVALID_TOKEN', 'UNAUTHORIZED') ? { isTokenRefused: true } : { error };
 }
 
 /** The parts of a browser that tell when a page can reach the network again. */

@@ -123,10 +123,7 @@ export interface Mailbox<K = Kept> {
 type Follow = (state: ClientState, outgoing: OutgoingMessage, surroundings: Surroundings) => void | Promise<void>;
 
 /** Creates the mailbox of a store. By default the application gets every text, and `retry` is recognized by its type. */
-export function createMailbox(
-  store: ClientStore,
-  options: { now: () => number; random?: Random },
-): Mailbox;
+export function createMailbox(store: ClientStore, options: { now: () => number; random?: Random }): Mailbox;
 /** Creates a mailbox that keeps decrypted messages in its own way. */
 export function createMailbox<K>(
   store: ClientStore,
@@ -149,7 +146,9 @@ export function createMailbox<K>(
         await follow?.(state, outgoing, surroundings());
       }),
     receive: (message) =>
-      store.transaction((state) => receiveMessage<K | Kept>(state, message, { ...surroundings(), keep: keep ?? keepAny })),
+      store.transaction((state) =>
+        receiveMessage<K | Kept>(state, message, { ...surroundings(), keep: keep ?? keepAny }),
+      ),
     received: () => store.transaction((state) => state.received),
     take: (messageId) =>
       store.transaction((state) => {
@@ -267,7 +266,11 @@ async function receiveMessage<K>(
   const { messageId, from, content, ...rest } = message;
   if (state.seen.includes(messageId)) return { kind: 'seen' };
   try {
-    const { plain, isIdentityChanged } = await decryptFrom(state, { from, content: contentOf(content) }, surroundings.now);
+    const { plain, isIdentityChanged } = await decryptFrom(
+      state,
+      { from, content: contentOf(content) },
+      surroundings.now,
+    );
     remember(state, messageId);
     return { ...(await keep(state, { ...rest, messageId, from, plain }, surroundings)), isIdentityChanged };
   } catch (err) {

@@ -2,21 +2,20 @@
 import { randomBytes } from '@noble/hashes/utils.js';
 import type { ReceivedMessage } from '../contract/messages.ts';
 import { toBase64Url } from './bytes.ts';
-import { type Connection, createConnection, type VyrySocket } from './connection.ts';
+import { Connection, type VyrySocket } from './connection.ts';
 import type { ConversationSides } from './conversations.ts';
 import type { ClientDeps } from './deps.ts';
 import { encodeContent, encodeCopy, encodeReceipt, encodeRotation } from './envelope.ts';
 import { hasCode, VyryError } from './errors.ts';
-import type { SentMessage } from './events.ts';
+import type { Emitter, SentMessage } from './events.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { type Incoming, keepIncoming } from './incoming.ts';
-import { maintainKeys } from './key-maintenance.ts';
-import { createMailbox, type Mailbox, type NewMessage } from './mailbox.ts';
-import { textContent } from './message.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
-import { settleRotation } from './rotation.ts';
-import type { StatusSource } from './status.ts';
+import { createMailbox, type Mailbox, type NewMessage, type Received } from './mailbox.ts';
+import { type Message, textContent } from './message.ts';
+import { Outbox } from './outbox.ts';
+import type { ClientStatus, StatusSource } from './status.ts';
 import type { ClientState, DeviceAddress, RotatedKeys } from './store.ts';
+import { createUpkeep, type Upkeep } from './upkeep.ts';
 
 /** How a message is sent. */
 export interface SendOptions {
@@ -42,10 +41,6 @@ export interface QueuedMessage {
 export const contentBytesMax = 90_000;
 /** Ids in one receipt. */
 const receiptIdsMax = 256;
-/** Between two checks of the keys of a client that stays connected. */
-const upkeepMs = 12 * 3_600_000;
-/** When it is looked again whether the server has a new identity key whose keys this device was given. */
-const settleMs = [1000, 5000, 30_000, 300_000];
 
 /** What messaging needs. */
 export interface MessagingDeps extends ClientDeps {
@@ -54,145 +49,172 @@ export interface MessagingDeps extends ClientDeps {
 }
 
 /** The messages of a client. */
-export interface Messaging extends Pick<Inbox, 'messages'>, Pick<Connection, 'start' | 'stop'> {
-  send(userId: string, content: Uint8Array | string, options?: SendOptions): Promise<QueuedMessage>;
-  sendReceipt(userId: string, messageIds: readonly string[], kind: 'delivered' | 'read'): Promise<void>;
-  setTyping(userId: string, active: boolean): void;
-  subscribePresence(userIds: readonly string[]): Promise<void>;
-  /** Gives other devices of the account their keys, and resolves once the server has them. */
-  sendKeys(keys: readonly RotatedKeys[]): Promise<void>;
-  /** Sends what was held because of the identity key of a person. */
-  release(userId: string): void;
-  /** Asks for what could not be decrypted, as far as its senders are accepted. */
-  askAgain(): void;
-  close(): void;
-}
+export class Messaging {
+  readonly #deps: MessagingDeps;
+  readonly #mailbox: Mailbox<Incoming>;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #upkeep: Upkeep;
+  /** The users whose presence is followed. */
+  #followed: readonly string[] = [];
 
-/** Creates the messages of a client. */
-export function createMessaging(deps: MessagingDeps): Messaging {
-  const { store, events, tasks, calls, conversations, now, closing } = deps;
-  const mailbox = createMailbox(store, { now, keep: keepIncoming });
-  const upkeep = createUpkeep(deps, (userId) => outbox.release(userId));
-  const askAgain = () => tasks.run(() => sendRetries(deps, { mailbox, outbox }));
-  const connection: Connection = createConnection({ ...deps, listen: (socket) => listen(socket) });
-  const outbox: Outbox = createOutbox({
-    ...deps,
-    mailbox,
-    canSend: () => !connection.isKept || connection.isOpen,
-    transmit: (userId, body) =>
-      connection.isKept
-        ? connection.request('message:send', { ...body, userId })
-        : calls.sendMessage({ userId, body }),
-  });
-  const inbox = createInbox({
-    ...deps,
-    mailbox,
-    settleRotation: upkeep.settleFor,
-    follow(received, { from }) {
-      if (received.kind === 'rotation') upkeep.settleSoon();
-      if (received.kind === 'retry') outbox.flush(from.userId);
-      if (received.kind === 'undecryptable' && received.willRetry && deps.status.current.kind === 'connected') askAgain();
-    },
-  });
-  let followed: readonly string[] = [];
-
-  /** The client has everything that waited, and says what it has to say. */
-  function caughtUp(): void {
-    deps.status.set({ kind: 'connected' });
-    upkeep.runIfDue();
-    askAgain();
-    outbox.flush();
-    if (followed.length > 0) tasks.run(() => follow(followed));
+  constructor(deps: MessagingDeps) {
+    this.#deps = deps;
+    this.#mailbox = createMailbox(deps.store, { now: deps.now, keep: keepIncoming });
+    const connection = new Connection({ ...deps, listen: (socket) => this.#listen(socket) });
+    this.#connection = connection;
+    this.#outbox = new Outbox({
+      ...deps,
+      mailbox: this.#mailbox,
+      canSend: () => !connection.isKept || connection.isOpen,
+      transmit: (userId, body) =>
+        connection.isKept
+          ? connection.request('message:send', { ...body, userId })
+          : deps.calls.sendMessage({ userId, body }),
+    });
+    this.#upkeep = createUpkeep(deps, (userId) => this.#outbox.release(userId));
+    this.#inbox = createInbox({
+      ...deps,
+      mailbox: this.#mailbox,
+      settleRotation: this.#upkeep.settleFor,
+      follow: (received, { from }) => this.#follow(received, from),
+    });
   }
 
-  async function follow(userIds: readonly string[]): Promise<void> {
-    followed = userIds;
-    if (connection.isOpen) await connection.request('presence:subscribe', { userIds: [...userIds] });
+  /** Keeps a connection. */
+  start(): void {
+    this.#connection.start();
+  }
+
+  /** Ends the connection, and sets the status. */
+  stop(status: ClientStatus): void {
+    this.#connection.stop(status);
+  }
+
+  /** The messages for the application. @throws {VyryError} LOOP_RUNNING */
+  messages(): AsyncIterableIterator<Message> {
+    return this.#inbox.messages();
+  }
+
+  /** Keeps a content in the outbox. @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS */
+  async send(userId: string, content: Uint8Array | string, options: SendOptions = {}): Promise<QueuedMessage> {
+    const bytes = typeof content === 'string' ? textContent(content) : content;
+    const queued = await queueContent(this.#deps, this.#mailbox, { userId, content: bytes, ...options });
+    const { clientMessageId, earlier } = queued;
+    if (earlier) return { clientMessageId, sent: Promise.resolve(earlier) };
+    const sent = this.#outbox.sent(clientMessageId);
+    this.#outbox.flush(userId);
+    return { clientMessageId, sent };
+  }
+
+  /** Keeps a receipt in the outbox. */
+  async sendReceipt(userId: string, messageIds: readonly string[], kind: 'delivered' | 'read'): Promise<void> {
+    for (let start = 0; start < messageIds.length; start += receiptIdsMax) {
+      const plain = encodeReceipt(kind, messageIds.slice(start, start + receiptIdsMax));
+      await this.#mailbox.queue({ clientMessageId: newMessageId(), userId, plain, type: 'receipt', urgent: false });
+    }
+    this.#outbox.flush(userId);
+  }
+
+  /** Tells that the user types, if there is a connection and it is allowed. */
+  setTyping(userId: string, active: boolean): void {
+    if (!this.#connection.isOpen) return;
+    this.#deps.tasks.run(() => this.#connection.request('typing:send', { userId, active }).catch(ignoreForbidden));
+  }
+
+  /** Follows users on this connection and on each later one. */
+  async subscribePresence(userIds: readonly string[]): Promise<void> {
+    this.#followed = userIds;
+    if (this.#connection.isOpen) await this.#connection.request('presence:subscribe', { userIds: [...userIds] });
+  }
+
+  /** Gives other devices of the account their keys, and resolves once the server has them. */
+  async sendKeys(keys: readonly RotatedKeys[]): Promise<void> {
+    const clientMessageId = newMessageId();
+    const { userId = '' } = await this.#deps.store.transaction((state) => state);
+    await this.#mailbox.queue({ clientMessageId, userId, plain: encodeRotation(keys), type: 'sync' });
+    const sent = this.#outbox.sent(clientMessageId);
+    this.#outbox.flush(userId);
+    await sent;
+  }
+
+  /** Sends what was held because of the identity key of a person. */
+  release(userId: string): void {
+    this.#outbox.release(userId);
+  }
+
+  /** Asks for what could not be decrypted, as far as its senders are accepted. */
+  askAgain(): void {
+    this.#deps.tasks.run(() => sendRetries(this.#deps, { mailbox: this.#mailbox, outbox: this.#outbox }));
+  }
+
+  /** Ends everything. */
+  close(): void {
+    this.stop({ kind: 'offline', since: this.#deps.now(), reason: 'closed' });
+    this.#deps.closing.close();
+    this.#outbox.close();
+    this.#inbox.close();
+  }
+
+  /** Does what follows from a message. */
+  #follow(received: Received<Incoming>, from: DeviceAddress): void {
+    if (received.kind === 'rotation') this.#upkeep.settleSoon();
+    if (received.kind === 'retry') this.#outbox.flush(from.userId);
+    const isCaughtUp = this.#deps.status.current.kind === 'connected';
+    if (received.kind === 'undecryptable' && received.willRetry && isCaughtUp) this.askAgain();
+  }
+
+  /** The client has everything that waited, and says what it has to say. */
+  #caughtUp(): void {
+    if (!this.#connection.isOpen) return;
+    this.#deps.status.set({ kind: 'connected' });
+    this.#upkeep.runIfDue();
+    this.askAgain();
+    this.#outbox.flushAll();
+    if (this.#followed.length > 0) this.#deps.tasks.run(() => this.subscribePresence(this.#followed));
   }
 
   /** What was not kept is not acknowledged: it comes again with the next connection. */
-  function take(messages: readonly ReceivedMessage[], acknowledge: () => void): void {
-    tasks.run(() =>
-      inbox.receive(messages).then(acknowledge, (err) => {
-        connection.drop();
+  #take(messages: readonly ReceivedMessage[], acknowledge: () => void): void {
+    this.#deps.tasks.run(() =>
+      this.#inbox.receive(messages).then(acknowledge, (err) => {
+        this.#connection.drop();
         throw err;
       }),
     );
   }
 
-  function listen(socket: VyrySocket): void {
+  #listen(socket: VyrySocket): void {
+    const { status, store, tasks, events, now } = this.#deps;
     let received = 0;
     socket.on('connect', () => {
-      deps.status.set({ kind: 'catching-up', received });
+      status.set({ kind: 'catching-up', received });
       tasks.run(async () => {
         // a session without a device has no inbox
-        if ((await store.transaction(({ deviceId }) => deviceId)) === undefined) deps.status.set({ kind: 'connected' });
+        const { deviceId } = await store.transaction((state) => state);
+        if (deviceId === undefined && socket.connected) status.set({ kind: 'connected' });
       });
     });
     socket.on('inbox:page', ({ messages }, acknowledge) => {
       received += messages.length;
-      deps.status.set({ kind: 'catching-up', received });
-      take(messages, acknowledge);
+      status.set({ kind: 'catching-up', received });
+      this.#take(messages, acknowledge);
     });
-    socket.on('message:new', (message, acknowledge) => take([message], acknowledge));
+    socket.on('message:new', (message, acknowledge) => this.#take([message], acknowledge));
     // after the messages that arrived before it
-    socket.on('inbox:drained', () => tasks.run(() => inbox.receive([]).then(caughtUp)));
-    socket.on('keys:low', () => upkeep.run());
+    socket.on('inbox:drained', () => tasks.run(() => this.#inbox.receive([]).then(() => this.#caughtUp())));
+    socket.on('keys:low', () => this.#upkeep.run());
     socket.on('session:ended', ({ reason }) => {
       events.emit('session-ended', { reason });
-      if (reason === 'replaced') connection.stop({ kind: 'offline', since: now(), reason: 'replaced' });
+      if (reason === 'replaced') this.stop({ kind: 'offline', since: now(), reason: 'replaced' });
     });
-    tellEvents(socket, deps);
+    tellEvents(socket, events);
   }
-
-  return {
-    start: connection.start,
-    stop: connection.stop,
-    messages: inbox.messages,
-    release: outbox.release,
-    askAgain,
-    async send(userId, content, options = {}) {
-      const bytes = typeof content === 'string' ? textContent(content) : content;
-      const queued = await queueContent(store, mailbox, { userId, content: bytes, ...options });
-      if (queued.isIdentityChanged) events.emit('identity-changed', { userId, isHeld: false });
-      const { clientMessageId, earlier } = queued;
-      if (earlier) return { clientMessageId, sent: Promise.resolve(earlier) };
-      const sent = outbox.sent(clientMessageId);
-      outbox.flush(userId);
-      return { clientMessageId, sent };
-    },
-    async sendReceipt(userId, messageIds, kind) {
-      for (let start = 0; start < messageIds.length; start += receiptIdsMax) {
-        const plain = encodeReceipt(kind, messageIds.slice(start, start + receiptIdsMax));
-        await mailbox.queue({ clientMessageId: newMessageId(), userId, plain, type: 'receipt', urgent: false });
-      }
-      outbox.flush(userId);
-    },
-    setTyping(userId, active) {
-      tasks.run(async () => {
-        if (connection.isOpen) await connection.request('typing:send', { userId, active }).catch(ignoreForbidden);
-      });
-    },
-    subscribePresence: follow,
-    async sendKeys(keys) {
-      const clientMessageId = newMessageId();
-      const { userId = '' } = await store.transaction((state) => state);
-      await mailbox.queue({ clientMessageId, userId, plain: encodeRotation(keys), type: 'sync' });
-      const sent = outbox.sent(clientMessageId);
-      outbox.flush(userId);
-      await sent;
-    },
-    close() {
-      connection.stop({ kind: 'offline', since: now(), reason: 'closed' });
-      closing.close();
-      outbox.close();
-      inbox.close();
-    },
-  };
 }
 
 /** Passes on what the server announces. */
-function tellEvents(socket: VyrySocket, { events }: Pick<ClientDeps, 'events'>): void {
+function tellEvents(socket: VyrySocket, events: Emitter): void {
   socket.on('inbox:gap', (gap) => events.emit('gap', gap));
   socket.on('receipt:new', (receipt) => events.emit('receipt', receipt));
   socket.on('typing:new', (typing) => events.emit('typing', typing));
@@ -214,7 +236,7 @@ interface Queued extends SendOptions {
  * @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS
  */
 async function queueContent(
-  store: ClientDeps['store'],
+  { store, events }: Pick<ClientDeps, 'store' | 'events'>,
   mailbox: Pick<Mailbox, 'queue'>,
   { userId, content, clientMessageId = newMessageId(), urgent, online }: Queued,
 ) {
@@ -225,11 +247,13 @@ async function queueContent(
     const sent = state.sent.find((one) => one.clientMessageId === clientMessageId && one.userId === userId);
     return { earlier: sent && earlierOf(sent), isToSelf: userId === state.userId };
   });
-  if (earlier) return { clientMessageId, earlier, isIdentityChanged: false };
+  if (earlier) return { clientMessageId, earlier };
   const text: Pick<NewMessage, 'plain' | 'type'> = isToSelf
     ? { plain: encodeCopy({ userId }, content), type: 'sync' }
     : { plain: encodeContent(content), type: 'message' };
-  return { clientMessageId, ...(await mailbox.queue({ clientMessageId, userId, ...text, urgent, online })) };
+  const { isIdentityChanged } = await mailbox.queue({ clientMessageId, userId, ...text, urgent, online });
+  if (isIdentityChanged) events.emit('identity-changed', { userId, isHeld: false });
+  return { clientMessageId };
 }
 
 function requireDevice({ tokens, deviceId, identity }: ClientState): void {
@@ -276,54 +300,4 @@ async function sendRetries(
 
 function devicesIn(retries: ClientState['retries']): DeviceAddress[] {
   return [...new Map(retries.map(({ from }) => [`${from.userId}.${from.deviceId}`, from])).values()];
-}
-
-/** The upkeep of keys, one at a time. */
-function createUpkeep(deps: MessagingDeps, release: (userId: string) => void) {
-  const { store, tasks, closing, now } = deps;
-  let isRunning = false;
-  let lastAt: number | undefined;
-  const hasRotation = () => store.transaction(({ rotations }) => rotations !== undefined);
-  const settle = async () => {
-    const settled = await settleRotation(deps);
-    const { userId } = await store.transaction((state) => state);
-    if (settled !== undefined && userId !== undefined) release(userId);
-    return settled !== undefined;
-  };
-  const run = () => {
-    if (isRunning) return;
-    isRunning = true;
-    tasks.run(async () => {
-      try {
-        const { deviceId } = await store.transaction((state) => state);
-        if (deviceId === undefined) return;
-        lastAt = now();
-        await settle();
-        await maintainKeys(deps);
-      } finally {
-        isRunning = false;
-      }
-    });
-  };
-  return {
-    run,
-    runIfDue(): void {
-      if (lastAt === undefined || now() - lastAt >= upkeepMs) run();
-    },
-    /** Takes over a rotation before a message that may have been made with its keys. */
-    async settleFor({ type, from }: Pick<ReceivedMessage, 'type' | 'from'>): Promise<void> {
-      const { userId, rotations } = await store.transaction((state) => state);
-      if (rotations !== undefined && (type === 'prekey' || from.userId === userId)) await settle();
-    },
-    /** Looks some times whether the server has the new identity key by now. */
-    settleSoon(): void {
-      tasks.run(async () => {
-        for (const ms of settleMs) {
-          await closing.delay(ms);
-          if (!(await hasRotation())) return;
-          if (await settle()) return run();
-        }
-      });
-    },
-  };
 }

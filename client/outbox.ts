@@ -5,8 +5,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { z } from 'zod';
 import type { KeyBundles } from '../contract/devices.ts';
-import type { MessageSend } from '../contract/messages.ts';
-import type { SentMessage as Answer } from '../contract/messages.ts';
+import type { SentMessage as Answer, MessageSend } from '../contract/messages.ts';
 import { fromBase64 } from './bytes.ts';
 import type { ConversationSides } from './conversations.ts';
 import type { Surroundings } from './crypto/ratchet.ts';
@@ -30,18 +29,6 @@ export interface OutboxDeps extends Pick<ClientDeps, 'calls' | 'store' | 'closin
   transmit(userId: string, body: SendBody): Promise<Answer>;
 }
 
-/** The outbox. */
-export interface Outbox {
-  /** Sends what is in the outbox, to one person or to all. */
-  flush(userId?: string): void;
-  /** Sends what was held because of the identity key of a person. */
-  release(userId: string): void;
-  /** Resolves when the server has stored a message. Never rejects unheard. */
-  sent(clientMessageId: string): Promise<SentMessage>;
-  /** Rejects what was not sent. */
-  close(): void;
-}
-
 /** Changes of a device set while one message is sent. */
 const roundsMax = 5;
 const backoffMs = 1000;
@@ -52,98 +39,110 @@ const sentCharactersMax = 262_144;
 /** How long they are remembered. */
 const sentMs = 7 * 86_400_000;
 
-/** Creates the outbox of a mailbox. */
-export function createOutbox(deps: OutboxDeps): Outbox {
-  const { mailbox, events, tasks, closing } = deps;
-  const lanes = createLanes();
-  const waiting = new Map<string, PromiseWithResolvers<SentMessage>>();
-  const finish = (clientMessageId: string, end: (one: PromiseWithResolvers<SentMessage>) => void) => {
-    const one = waiting.get(clientMessageId);
-    waiting.delete(clientMessageId);
-    if (one) end(one);
-  };
+/** The outbox of a mailbox. */
+export class Outbox {
+  readonly #deps: OutboxDeps;
+  readonly #lanes = createLanes();
+  readonly #waiting = new Map<string, PromiseWithResolvers<SentMessage>>();
 
-  async function refuse({ clientMessageId, userId, type }: OutgoingMessage, error: VyryError): Promise<void> {
-    await mailbox.confirm(clientMessageId);
-    finish(clientMessageId, ({ reject }) => reject(error));
-    if (type === 'message' || type === 'sync') events.emit('refused', { clientMessageId, userId, error });
+  constructor(deps: OutboxDeps) {
+    this.#deps = deps;
   }
 
-  async function sendNext(outgoing: OutgoingMessage): Promise<void> {
-    const { clientMessageId, userId, type } = outgoing;
-    // a receipt to a stranger would accept the conversation
-    if (type === 'receipt' && !(await deps.conversations.isShared(userId))) return await mailbox.confirm(clientMessageId);
-    const answer = await deliver(deps, outgoing);
-    const sent = { clientMessageId, userId, ...storedAs(answer) };
-    await mailbox.confirm(clientMessageId, (...args) => followSent(answer, ...args));
-    deps.conversations.forget(userId);
-    finish(clientMessageId, ({ resolve }) => resolve(sent));
-    if (type === 'message') events.emit('sent', sent);
-    if (answer.needsSync) flushAll();
+  /** Sends what is in the outbox for a person. */
+  flush(userId: string): void {
+    if (!this.#lanes.enter(userId)) return;
+    this.#deps.tasks.run(async () => {
+      do await this.#runLane(userId);
+      while (this.#lanes.leave(userId));
+    });
+  }
+
+  /** Sends what is in the outbox. */
+  flushAll(): void {
+    this.#deps.tasks.run(async () => {
+      for (const userId of new Set((await this.#deps.mailbox.outbox()).map((one) => one.userId))) this.flush(userId);
+    });
+  }
+
+  /** Sends what waits for a person, also if it was held because of the identity key. */
+  release(userId: string): void {
+    this.#lanes.resume(userId);
+    this.flush(userId);
+  }
+
+  /** Resolves when the server has stored a message. It needs no handler of its rejection. */
+  sent(clientMessageId: string): Promise<SentMessage> {
+    const one = this.#waiting.get(clientMessageId) ?? Promise.withResolvers<SentMessage>();
+    this.#waiting.set(clientMessageId, one);
+    one.promise.catch(() => undefined);
+    return one.promise;
+  }
+
+  /** Rejects what was not sent; it stays in the store. */
+  close(): void {
+    for (const id of [...this.#waiting.keys()]) this.#finish(id, (one) => one.reject(this.#deps.closing.signal.reason));
   }
 
   /** Sends the messages to a person until none is left or one has to wait. */
-  async function runLane(userId: string): Promise<void> {
-    for (;;) {
-      if (!deps.canSend()) return;
-      const outgoing = (await mailbox.outbox()).find((one) => one.userId === userId);
+  async #runLane(userId: string): Promise<void> {
+    while (this.#deps.canSend()) {
+      const outgoing = (await this.#deps.mailbox.outbox()).find((one) => one.userId === userId);
       if (outgoing === undefined) return;
       try {
-        await sendNext(outgoing);
-        lanes.reset(userId);
+        await this.#send(outgoing);
+        this.#lanes.reset(userId);
       } catch (err) {
-        if (isFinal(err)) await refuse(outgoing, err);
-        else return delay(outgoing, err);
+        if (!isFinal(err)) return this.#delay(outgoing, err);
+        await this.#refuse(outgoing, err);
       }
     }
   }
 
-  function delay({ clientMessageId, userId }: OutgoingMessage, err: unknown): void {
+  async #send(outgoing: OutgoingMessage): Promise<void> {
+    const { mailbox, conversations, events } = this.#deps;
+    const { clientMessageId, userId, type } = outgoing;
+    // a receipt to a stranger would accept the conversation
+    if (type === 'receipt' && !(await conversations.isShared(userId))) return await mailbox.confirm(clientMessageId);
+    const answer = await deliver(this.#deps, outgoing);
+    await mailbox.confirm(clientMessageId, (...args) => followSent(answer, ...args));
+    const sent = { clientMessageId, userId, ...storedAs(answer) };
+    this.#finish(clientMessageId, (one) => one.resolve(sent));
+    if (type === 'message') events.emit('sent', sent);
+    if (answer.needsSync) this.flushAll();
+  }
+
+  async #refuse({ clientMessageId, userId, type }: OutgoingMessage, error: VyryError): Promise<void> {
+    const { mailbox, conversations, events } = this.#deps;
+    await mailbox.confirm(clientMessageId);
+    // another device may have blocked the person
+    conversations.forget(userId);
+    this.#finish(clientMessageId, (one) => one.reject(error));
+    if (type === 'message' || type === 'sync') events.emit('refused', { clientMessageId, userId, error });
+  }
+
+  #delay({ clientMessageId, userId }: OutgoingMessage, err: unknown): void {
+    const { events, tasks, closing } = this.#deps;
     const error = toVyryError(err);
     if (hasCode(err, 'CLOSED', 'SIGNED_OUT')) return;
     if (hasCode(err, 'IDENTITY_CHANGED')) {
-      lanes.hold(userId);
-      return events.emit('identity-changed', { userId, isHeld: true });
+      this.#lanes.hold(userId);
+      events.emit('identity-changed', { userId, isHeld: true });
+      return;
     }
+    const waitMs = this.#lanes.backoff(userId, error.retryAfterSeconds);
     if (!hasCode(err, 'UNREACHABLE')) events.emit('delayed', { clientMessageId, userId, error });
-    const waitMs = lanes.backoff(userId, error.retryAfterSeconds);
     tasks.run(async () => {
       await closing.delay(waitMs);
-      lanes.resume(userId);
-      flush(userId);
+      this.release(userId);
     });
   }
 
-  function flush(userId: string): void {
-    if (!lanes.enter(userId)) return;
-    tasks.run(async () => {
-      do await runLane(userId);
-      while (lanes.leave(userId));
-    });
+  #finish(clientMessageId: string, end: (one: PromiseWithResolvers<SentMessage>) => void): void {
+    const one = this.#waiting.get(clientMessageId);
+    this.#waiting.delete(clientMessageId);
+    if (one) end(one);
   }
-
-  function flushAll(): void {
-    tasks.run(async () => {
-      for (const userId of new Set((await mailbox.outbox()).map((one) => one.userId))) flush(userId);
-    });
-  }
-
-  return {
-    flush: (userId) => (userId === undefined ? flushAll() : flush(userId)),
-    release(userId) {
-      lanes.resume(userId);
-      flush(userId);
-    },
-    sent(clientMessageId) {
-      const one = waiting.get(clientMessageId) ?? Promise.withResolvers<SentMessage>();
-      waiting.set(clientMessageId, one);
-      one.promise.catch(() => undefined);
-      return one.promise;
-    },
-    close() {
-      for (const id of [...waiting.keys()]) finish(id, ({ reject }) => reject(closing.signal.reason));
-    },
-  };
 }
 
 /** The lanes that are in use, held or waiting. */

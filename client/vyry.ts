@@ -12,7 +12,7 @@ import type { ClientDeps } from './deps.ts';
 import { createEmitter, type Emitter } from './events.ts';
 import { maintainKeys, rotateIdentity } from './key-maintenance.ts';
 import type { Message } from './message.ts';
-import { createMessaging, type Messaging, type QueuedMessage, type SendOptions } from './messaging.ts';
+import { Messaging, type QueuedMessage, type SendOptions } from './messaging.ts';
 import { createOwnDevices, type OwnDevices } from './own-devices.ts';
 import { createIdentities, type Identities } from './people.ts';
 import { continueRegistration, type RegistrationFlow, startRegistration } from './registration.ts';
@@ -104,9 +104,9 @@ export function createVyry({ origin, store, client = 'desktop', now = Date.now, 
   });
   const deps: ClientDeps = { ...place, calls, store, session, now, client, events, tasks };
   const conversations = createConversations(calls, () => messaging.askAgain());
-  const messaging: Messaging = createMessaging({ ...deps, status, conversations });
+  const messaging: Messaging = new Messaging({ ...deps, status, conversations });
   const account = createAccount(deps);
-  const rotate = (sendKeys: SendKeys = messaging.sendKeys) => rotateIdentity(deps, sendKeys);
+  const rotate = (sendKeys: SendKeys = (keys) => messaging.sendKeys(keys)) => rotateIdentity(deps, sendKeys);
   const close = async () => {
     messaging.close();
     await tasks.idle();
@@ -124,14 +124,14 @@ export function createVyry({ origin, store, client = 'desktop', now = Date.now, 
     maintainKeys: () => maintainKeys(deps),
     rotateIdentity: rotate,
     acceptRotation: (keys) => store.transaction((state) => keepReceived(state, keys)),
-    identities: createIdentities(store, messaging.release),
+    identities: createIdentities(store, (userId) => messaging.release(userId)),
     conversations,
-    connect: messaging.start,
-    send: messaging.send,
-    messages: messaging.messages,
-    sendReceipt: messaging.sendReceipt,
-    setTyping: messaging.setTyping,
-    subscribePresence: messaging.subscribePresence,
+    connect: () => messaging.start(),
+    send: (...message) => messaging.send(...message),
+    messages: () => messaging.messages(),
+    sendReceipt: (...receipt) => messaging.sendReceipt(...receipt),
+    setTyping: (...typing) => messaging.setTyping(...typing),
+    subscribePresence: (userIds) => messaging.subscribePresence(userIds),
     state: status,
     on: events.on,
     close,
