@@ -270,6 +270,8 @@ describe('a number whose account has devices', () => {
     await until(async () => (await reasonsOf('device-remove', held.userId)).length === 1);
     assert.deepEqual(await reasonsOf('device-remove', held.userId), ['replaced']);
     assert.deepEqual(await reasonsOf('identity-change', held.userId), ['reregistered']);
+    await until(async () => (await reasonsOf('identity-announce', held.userId)).length === 1);
+    assert.deepEqual(await reasonsOf('identity-announce', held.userId), ['reregistered']);
     await until(async () =>
       (await notificationsTo(system.ready.outboxUrl, mailOf(15))).some(
         ({ subject }) => subject === 'Your Vyry identity key was changed',
