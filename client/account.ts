@@ -23,7 +23,7 @@ export interface RecoveryFlow {
 }
 
 /** A session of the account. */
-type ListedSession = Awaited<ReturnType<Calls['listSessions']>>['items'][number];
+export type ListedSession = Awaited<ReturnType<Calls['listSessions']>>['items'][number];
 
 /** The part of a client that concerns the account. */
 export interface AccountFunctions {
