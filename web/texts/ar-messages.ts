@@ -1,6 +1,6 @@
-/** Arabic: devices, conversations and notifications. */
 import type { englishMessages } from './en-messages.ts';
 
+/** Arabic: devices, conversations and notifications. */
 export const arabicMessages: typeof englishMessages = {
   connection: {
     signedOut: 'تم تسجيل الخروج. سجّل الدخول مجددًا لتصلك الرسائل.',

@@ -1,6 +1,6 @@
-/** German: devices, conversations and notifications. */
 import type { englishMessages } from './en-messages.ts';
 
+/** German: devices, conversations and notifications. */
 export const germanMessages: typeof englishMessages = {
   connection: {
     signedOut: 'Abgemeldet. Melden Sie sich wieder an, um Nachrichten zu bekommen.',

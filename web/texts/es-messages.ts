@@ -1,6 +1,6 @@
-/** Spanish: devices, conversations and notifications. */
 import type { englishMessages } from './en-messages.ts';
 
+/** Spanish: devices, conversations and notifications. */
 export const spanishMessages: typeof englishMessages = {
   connection: {
     signedOut: 'Sesión cerrada. Vuelva a iniciarla para recibir mensajes.',
