@@ -77,7 +77,7 @@ class Connection extends View {
 }
 
 /** Returns a state in words. */
-export function statusText(status: ClientStatus): string {
+function statusText(status: ClientStatus): string {
   const { connection } = texts();
   switch (status.kind) {
     case 'signed-out':
