@@ -69,6 +69,21 @@ interface Content {
   content?: Record<string, { example?: unknown }>;
 }
 
+/** The examples of an operation, each with the schema that it must meet. */
+function examplesOf(operation: Described): [z.ZodType | null | undefined, unknown][] {
+  const { body, answers, query }: Operation = operations[operation.operationId];
+  const exampleIn = (described?: Content) => Object.values(described?.content ?? {})[0]?.example;
+  return [
+    ...(body ? [[body, exampleIn(operation.requestBody)] as const] : []),
+    ...Object.entries(answers).flatMap(([status, schema]) =>
+      schema === null ? [] : [[schema, exampleIn(operation.responses[status])] as const],
+    ),
+    ...operation.parameters.flatMap(({ name, in: place, example }) =>
+      place === 'query' ? [[query?.shape[name], example] as const] : [],
+    ),
+  ].map(([schema, example]) => [schema as z.ZodType, example]);
+}
+
 /** Repeats a GET request until its response meets the condition. */
 function untilAnswered(isEnough: (answer: Answer) => boolean, path: string): Promise<Answer> {
   return eventually(async () => {
@@ -261,24 +276,15 @@ describe('GET /openapi.json', () => {
     const { info, tags } = document as unknown as { info: { version: string }; tags: { name: string }[] };
     assert.equal(info.version, (await api.readHealth()).body.version);
     const described = Object.values(document.paths).flatMap((paths) => Object.values(paths)) as unknown as Described[];
-    for (const { operationId, tags: own, summary, description, requestBody, responses, parameters } of described) {
-      const row: Operation = operations[operationId];
+    for (const { operationId, tags: own, summary, description } of described) {
       assert.ok(own.length === 1 && tags.some(({ name }) => name === own[0]), `${operationId} has a noun`);
       assert.ok(summary.length > 0 && /[.)]$/.test(description), `${operationId} is described in sentences`);
-      const accepts = (schema: z.ZodType | null | undefined, { example } = { example: undefined as unknown }) => {
-        assert.ok(schema?.safeParse(example).success, `${operationId}: ${JSON.stringify(example)?.slice(0, 500)}`);
-        assert.doesNotMatch(
-          JSON.stringify(example),
-          /"example"/,
-          `${operationId}: each text has an example of its own`,
-        );
-      };
-      if (row.body) accepts(row.body, Object.values(requestBody?.content ?? {})[0]);
-      for (const [status, schema] of Object.entries(row.answers))
-        if (schema !== null) accepts(schema, Object.values(responses[status]?.content ?? {})[0]);
-      for (const { name, in: place, example } of parameters) {
-        if (place === 'path') assert.equal(typeof example, 'string', `${operationId}: ${name}`);
-        if (place === 'query') accepts(row.query?.shape[name], { example });
+    }
+    for (const operation of described) {
+      for (const [schema, example] of examplesOf(operation)) {
+        const shown = String(JSON.stringify(example));
+        assert.ok(schema?.safeParse(example).success, `${operation.operationId}: ${shown.slice(0, 500)}`);
+        assert.doesNotMatch(shown, /"example"/, `${operation.operationId}: each text has an example of its own`);
       }
     }
   });
