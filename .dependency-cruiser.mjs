@@ -1,5 +1,5 @@
 // Who may import whom. The comment is what a violator reads.
-const layers = 'contract|api|workflows|activities|adapters|domain|platform|workers|cli|client';
+const layers = 'contract|api|workflows|activities|adapters|domain|platform|workers|cli|client|web';
 
 const layer = (name, may, comment) => ({
   name: `${name}-imports`,
@@ -41,10 +41,17 @@ export default {
       'The command-line tool asks workflows and outside systems; it serves no requests and runs no activity.',
     ),
     layer('client', ['contract'], 'Applications load client/: the contract is all that it knows of the server.'),
+    layer('web', ['client'], 'The page is an application: the client is all that it knows of Vyry.'),
     rule(
       'client-runs-in-browsers',
       'Only client/file-store.ts is for Node alone; use what every runtime has.',
       { path: '^client/', pathNot: '^client/file-store[.]ts$' },
+      { dependencyTypes: ['core'] },
+    ),
+    rule(
+      'web-runs-in-browsers',
+      'Only web/build.ts is for Node.',
+      { path: '^web/', pathNot: '^web/build[.]ts$' },
       { dependencyTypes: ['core'] },
     ),
     rule(
@@ -141,13 +148,13 @@ export default {
     rule(
       'no-orphans',
       'Nothing uses this file: use it or delete it.',
-      { orphan: true, pathNot: ['(^|/)(main|gateway|bundle|run)[.]ts$', '^test/'] },
+      { orphan: true, pathNot: ['(^|/)(main|gateway|bundle|run)[.]ts$', '^web/[\\w-]+-worker[.]ts$', '^test/'] },
       {},
     ),
     rule(
       'no-dev-dependency-in-production',
-      'Move the package to dependencies.',
-      { path: `^(${layers})/` },
+      'Move the package to dependencies. Those of the page are built into its files.',
+      { path: `^(${layers})/`, pathNot: '^web/' },
       { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     ),
 
@@ -166,7 +173,7 @@ export default {
     fence('ioredis', 'adapters/redis'),
     fence('ldapts', 'adapters/ldap'),
     fence('argon2', 'adapters/passwords'),
-    fence('altcha-lib', 'adapters/captcha'),
+    fence('altcha-lib', 'adapters/captcha', 'web/captcha-worker'),
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('ipaddr.js', 'adapters/ip-addresses'),
     fence('maxmind', 'adapters/geoip'),
@@ -177,6 +184,8 @@ export default {
     fence('@temporalio/worker', 'workers'),
     fence('pino', 'platform/log'),
     fence('@noble', 'client'),
+    fence('lit-html', 'web'),
+    fence('esbuild', 'web/build'),
     fence('@panva/hpke-noble', 'client/hpke'),
     fence('hpke', 'client/hpke'),
   ],

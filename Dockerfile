@@ -22,6 +22,16 @@ COPY workflows/ workflows/
 COPY workers/ workers/
 RUN node workers/bundle.ts dist/workflows.js
 
+# The page at /app. Its build needs packages for development, and none that has a program to install.
+FROM base AS web
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY contract/ contract/
+COPY domain/ domain/
+COPY client/ client/
+COPY web/ web/
+RUN node web/build.ts dist/web
+
 # Fakes of Twilio, the mail server, captcha providers and a Signal-Server, which show what they received. Development only.
 FROM base AS outbox
 COPY package.json package-lock.json .npmrc ./
@@ -72,6 +82,7 @@ FROM base AS runtime
 ENV NODE_ENV=production
 COPY --from=dependencies /vyry/node_modules node_modules/
 COPY --from=bundle /vyry/dist dist/
+COPY --from=web /vyry/dist/web dist/web/
 COPY package.json ./
 COPY contract/ contract/
 COPY api/ api/

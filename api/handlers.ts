@@ -16,6 +16,7 @@ import { validateToken } from './auth/validate.ts';
 import { receiveInfobipReport, receiveTwilioReport } from './callbacks/delivery-reports.ts';
 import { voiceTwiml } from './callbacks/twilio-voice.ts';
 import { changeConversation } from './conversations/change.ts';
+import { listConversations } from './conversations/list.ts';
 import { readConversation } from './conversations/read.ts';
 import { addDevice } from './devices/add.ts';
 import { readKeyState, takeDeviceKeys, takeKeys, uploadKeys } from './devices/keys.ts';
@@ -126,6 +127,7 @@ export const served = servedBy(
     readMessages,
     acknowledgeMessages,
     acknowledgeMessage,
+    listConversations,
     readConversation,
     changeConversation,
     readRoles,

@@ -1,4 +1,4 @@
-// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE)
+// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE), read(WEB_FOLDER)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
  * loader of the argon2 package.

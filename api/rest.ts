@@ -2,7 +2,7 @@
  * REST over Express: middleware in order, then a route for every operation of contract/, which `serve` executes, then
  * the error handler.
  */
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Express, NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
@@ -26,12 +26,12 @@ import {
   sendError,
 } from './http.ts';
 import { limitRequest } from './limits.ts';
-import { linkPage } from './link-page.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
 import { type ApiAnswer, type ApiRequest, serve } from './serve.ts';
 import { startPage, startPagePolicy } from './start-page.ts';
 import { readHealth, readReadiness } from './system/health.ts';
+import { readWebPage, serveWebPage } from './web-page.ts';
 
 const rows = Object.entries(operations) as [OperationId, Operation][];
 const pathsWhere = (isWanted: (row: Operation) => unknown) =>
@@ -85,7 +85,12 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(requireMediaType(bodyTypeOf));
   app.use(readBody(bodyTypeOf, bytesMaxOf));
   for (const [id, row] of rows) serveRest(app, deps, id, row);
+<<<<<<< HEAD
   const pages = [serveStart(app, deps), ...serveDocs(app, deps), serveLinkPage(app)];
+=======
+  const webPage = readWebPage(resolve(deps.config.WEB_FOLDER));
+  const pages = [...serveDocs(app, deps), ...(webPage ? serveWebPage(app, webPage) : [])];
+>>>>>>> 4c6b33712bef3508a41bf6b53d7fb8145ba0a0ae
   refuseUnrouted(app, [
     ...rows.map(([, row]) => ({ method: row.method, path: row.path, isHead: answersHead(row) })),
     ...pages.map((path) => ({ method: 'get', path, isHead: true })),
@@ -229,15 +234,6 @@ function serveMetrics(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): void
     const { contentType, text } = await metrics();
     res.type(contentType).send(text);
   });
-}
-
-/** Serves the page of QR codes. Returns its path. */
-function serveLinkPage(app: Express): string {
-  const { path, html, contentSecurityPolicy } = linkPage;
-  app.get(path, (_req, res) => {
-    res.set({ 'Content-Security-Policy': contentSecurityPolicy, 'Cache-Control': 'no-store' }).type('html').send(html);
-  });
-  return path;
 }
 
 /** Gives a request its ids and trace, and records its event, metrics and span. */

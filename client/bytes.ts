@@ -1,5 +1,5 @@
 /** Text forms of bytes. `btoa` and `atob` exist in every runtime that the client supports. */
-import { bytesOf } from '../contract/keys.ts';
+import { bytesOf } from '../contract/key-rules.ts';
 
 /** Returns base64 with padding (RFC 4648 section 4), the form of all bytes in JSON. */
 export function toBase64(bytes: Uint8Array): string {

@@ -4,28 +4,11 @@
  */
 import { randomBytes } from '@noble/hashes/utils.js';
 import type { z } from 'zod';
-import { credentialOperations, sessionOperations } from '../contract/auth.ts';
-import { linkOperations } from '../contract/device-links.ts';
-import { deviceOperations, keyOperations, pushOperations } from '../contract/devices.ts';
-import type { Operation } from '../contract/operation.ts';
-import { registrationOperations } from '../contract/registrations.ts';
-import { userOperations } from '../contract/users.ts';
 import { toBase64Url } from './bytes.ts';
 import { errorOf, hasCode, VyryError } from './errors.ts';
+import { type CallId, type CallRow, callRows, type Rows } from './operations.ts';
 
-const rows = {
-  ...registrationOperations,
-  ...sessionOperations,
-  ...credentialOperations,
-  ...userOperations,
-  ...deviceOperations,
-  ...keyOperations,
-  ...pushOperations,
-  ...linkOperations,
-} as const;
-
-type CallId = keyof typeof rows;
-type Row<Id extends CallId> = (typeof rows)[Id];
+type Row<Id extends CallId> = Rows[Id];
 type Names<Path extends string> = Path extends `${string}:${infer Rest}`
   ? Rest extends `${infer Name}/${infer More}`
     ? Name | Names<More>
@@ -69,6 +52,10 @@ export interface Transport {
   accessToken(): Promise<string>;
   /** Returns another access token than the one that was refused. */
   renewedToken(refused: string): Promise<string>;
+  /** Waits, and fails once the client is closed. */
+  delay(ms: number): Promise<void>;
+  /** Is aborted when the client is closed, with the error of the calls that it ends. */
+  closing: AbortSignal;
 }
 
 interface AnyInput {
@@ -86,36 +73,28 @@ const waitSecondsMax = 5;
 
 /** Creates the methods. */
 export function createCalls(transport: Transport): Calls {
-  const methods = Object.entries<Operation>(rows).map(([id, row]) => {
-    const isRepeatable = row.method !== 'post' || row.idempotent !== undefined || id === 'refreshTokens';
-    return [
-      id,
-      (input: AnyInput = {}) => {
-        const request = requestOf(transport.origin, row, input);
-        const perform = () => performWithToken(transport, row, request, input.token);
-        return isRepeatable ? repeated(perform) : perform();
-      },
-    ];
-  });
+  const methods = Object.entries(callRows).map(([id, row]) => [
+    id,
+    (input: AnyInput = {}) => {
+      const request = requestOf(transport.origin, row, input);
+      const perform = () => performWithToken(transport, row, request, input.token);
+      return row.isRepeatable ? repeated(transport, perform) : perform();
+    },
+  ]);
   return Object.fromEntries(methods) as Calls;
 }
 
 /** Runs a call again with full jitter while no answer comes, or the server says that a dependency is unavailable. */
-async function repeated<T>(perform: () => Promise<T>, attempt = 1): Promise<T> {
+async function repeated<T>(transport: Transport, perform: () => Promise<T>, attempt = 1): Promise<T> {
   try {
     return await perform();
   } catch (err) {
     const waitSeconds = err instanceof VyryError ? (err.retryAfterSeconds ?? 0) : 0;
     const isPassing = hasCode(err, 'UNREACHABLE', 'UNAVAILABLE') && waitSeconds <= waitSecondsMax;
     if (!isPassing || attempt === attemptsMax) throw err;
-    await delay(waitSeconds * 1000 + Math.random() * backoffMs * 2 ** attempt);
-    return await repeated(perform, attempt + 1);
+    await transport.delay(waitSeconds * 1000 + Math.random() * backoffMs * 2 ** attempt);
+    return await repeated(transport, perform, attempt + 1);
   }
-}
-
-/** Resolves after a time. */
-export function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 interface PreparedRequest {
@@ -124,14 +103,14 @@ interface PreparedRequest {
 }
 
 /** The key of a repeat is that of the first attempt. */
-function requestOf(origin: string, row: Operation, { body, query, token: _, ...params }: AnyInput): PreparedRequest {
+function requestOf(origin: string, row: CallRow, { body, query, token: _, ...params }: AnyInput): PreparedRequest {
   const path = row.path.replace(/:(\w+)/g, (_, name) =>
     encodeURIComponent((params as Record<string, string>)[name] ?? ''),
   );
   const search = query === undefined ? '' : `?${new URLSearchParams(query)}`;
   const headers: Record<string, string> = {
     ...(body !== undefined && { 'content-type': 'application/json' }),
-    ...(row.idempotent && { 'idempotency-key': toBase64Url(randomBytes(16)) }),
+    ...(row.hasKey && { 'idempotency-key': toBase64Url(randomBytes(16)) }),
   };
   return {
     url: `${origin}${path}${search}`,
@@ -142,7 +121,7 @@ function requestOf(origin: string, row: Operation, { body, query, token: _, ...p
 /** A session whose access token was refused gets another one, once. */
 async function performWithToken(
   transport: Transport,
-  row: Operation,
+  row: CallRow,
   request: PreparedRequest,
   token: string | undefined,
 ): Promise<unknown> {
@@ -161,9 +140,14 @@ async function performWithToken(
 async function perform(transport: Transport, request: PreparedRequest, token: string | undefined): Promise<unknown> {
   const { init, url } = request;
   const headers = token === undefined ? init.headers : { ...init.headers, authorization: `Bearer ${token}` };
-  const signal = AbortSignal.timeout(requestTimeoutMs);
+  transport.closing.throwIfAborted();
+  const signal = AbortSignal.any([transport.closing, AbortSignal.timeout(requestTimeoutMs)]);
   // a redirect could carry the token to another server
   const options: RequestInit = { ...init, headers, signal, redirect: 'error', credentials: 'omit', cache: 'no-store' };
+  const unreachable = (cause: unknown): never => {
+    transport.closing.throwIfAborted();
+    throw new VyryError('UNREACHABLE', 'The server did not answer', { cause });
+  };
   const response = await transport.fetch(url, options).catch(unreachable);
   if (!response.ok) throw await errorOf(response);
   // what is no JSON comes from something between, such as the log-in page of a network
@@ -172,8 +156,4 @@ async function perform(transport: Transport, request: PreparedRequest, token: st
 
 function readJson(text: string): unknown {
   return text === '' ? undefined : JSON.parse(text);
-}
-
-function unreachable(cause: unknown): never {
-  throw new VyryError('UNREACHABLE', 'The server did not answer', { cause });
 }

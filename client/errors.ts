@@ -1,4 +1,5 @@
 /** Errors of the client. An application decides by `code`. */
+import { remedyOf } from './remedies.ts';
 
 /** An error of the client or of the server. */
 export class VyryError extends Error {
@@ -23,8 +24,16 @@ export class VyryError extends Error {
    * - IDENTITY_CHANGED: the person's identity key is another one than the one that was verified; ask the user.
    * - OTHER_DEVICES: the account has other devices, `fields.devices`, which need their keys of a new identity key first.
    * - ROTATION_KEYS: keys that another device sent are not for this one, or no key pair.
+   * - CONTENT_TOO_LARGE: the content of a message is longer than `contentBytesMax`.
+   * - LOOP_RUNNING: there is a loop over `messages()` already.
+   * - UNKNOWN_IDENTITY: this device knows no identity key of the person.
+   * - CLOSED: the client was closed.
    */
   readonly code: string;
+  /** What can be done about it, in a sentence. */
+  readonly remedy: string;
+  /** The id of the request in the logs of the server; absent without an answer. */
+  readonly requestId: string | undefined;
   /** The HTTP status; absent without an answer. */
   readonly status: number | undefined;
   /** The name of the limit that was hit. */
@@ -39,6 +48,8 @@ export class VyryError extends Error {
   constructor(code: string, message: string, { cause, ...details }: Partial<ErrorDetails> = {}) {
     super(message, { cause });
     this.code = code;
+    this.remedy = remedyOf(code);
+    this.requestId = details.requestId;
     this.status = details.status;
     this.limit = details.limit;
     this.retryAfterSeconds = details.retryAfterSeconds;
@@ -48,6 +59,7 @@ export class VyryError extends Error {
 }
 
 interface ErrorDetails {
+  requestId: string | undefined;
   status: number;
   limit: string | undefined;
   retryAfterSeconds: number | undefined;
@@ -59,15 +71,29 @@ interface ErrorDetails {
 /** Returns the error of an answer that is no success. */
 export async function errorOf(response: Response): Promise<VyryError> {
   const fields = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  return errorFrom(fields, { status: response.status, requestId: response.headers.get('x-request-id') });
+}
+
+/** Returns the error of a body of an error, as REST and the acknowledgements of sockets have it. */
+export function errorFrom(
+  fields: Record<string, unknown>,
+  { status, requestId }: { status?: number; requestId?: string | null } = {},
+): VyryError {
   const numberOf = (name: string) => (typeof fields[name] === 'number' ? fields[name] : undefined);
   const textOf = (name: string) => (typeof fields[name] === 'string' ? fields[name] : undefined);
-  return new VyryError(textOf('error_code') ?? 'INTERNAL_ERROR', textOf('error') ?? `HTTP ${response.status}`, {
-    status: response.status,
+  return new VyryError(textOf('error_code') ?? 'INTERNAL_ERROR', textOf('error') ?? `HTTP ${status}`, {
+    ...(status !== undefined && { status }),
+    requestId: textOf('request_id') ?? requestId ?? undefined,
     limit: textOf('limit'),
     retryAfterSeconds: numberOf('retry_after_seconds'),
     attemptsLeft: numberOf('attemptsLeft'),
     fields,
   });
+}
+
+/** Returns an error as the client throws it: what is none of its own is unexpected. */
+export function toVyryError(err: unknown): VyryError {
+  return err instanceof VyryError ? err : new VyryError('INTERNAL_ERROR', 'The client has failed', { cause: err });
 }
 
 /** Returns whether an error has one of some codes. */

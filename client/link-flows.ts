@@ -2,7 +2,7 @@
 
 import type { linkOperations } from '../contract/device-links.ts';
 import type { AnswerOf, BodyOf } from '../contract/operation.ts';
-import { type Calls, delay } from './calls.ts';
+import type { Calls } from './calls.ts';
 import { hasCode, VyryError } from './errors.ts';
 import { ExistingDeviceLink, type LinkParties, NewDeviceLink, type Provision } from './linking.ts';
 
@@ -24,7 +24,11 @@ export interface RequestedLink {
 export interface LinkFlow {
   calls: Calls;
   origin: string;
+  /** Waits, and fails once the client is closed. */
+  delay(ms: number): Promise<void>;
 }
+
+type Polling = Pick<LinkFlow, 'calls' | 'delay'>;
 
 /** The new device's side, from the request on. */
 export interface NewDeviceFlow extends RequestedLink {
@@ -46,12 +50,12 @@ export interface NewDeviceFlow extends RequestedLink {
 
 /** Begins the new device's side: `request` asks the server with the public key and the hash of the nonce. */
 export async function requestLink(
-  { calls, origin }: LinkFlow,
+  { calls, origin, delay }: LinkFlow,
   request: (offer: { publicKey: string; nonceHash: string }) => Promise<RequestedLink>,
 ): Promise<NewDeviceFlow> {
   const link = await NewDeviceLink.create();
   const { linkId, linkToken } = await request(link.request);
-  const waitFor = (...states: LinkState['state'][]) => waitForState(calls, { linkId, linkToken }, states);
+  const waitFor = (...states: LinkState['state'][]) => waitForState({ calls, delay }, { linkId, linkToken }, states);
   // the protocol accepts one claim; a call that failed after it goes on from there
   let accepted: { nonce: string; code: string } | undefined;
   return {
@@ -74,7 +78,7 @@ export async function requestLink(
 }
 
 async function waitForState(
-  calls: Calls,
+  { calls, delay }: Polling,
   { linkId, linkToken }: RequestedLink,
   states: readonly LinkState['state'][],
 ): Promise<LinkState> {
@@ -119,7 +123,7 @@ export interface ExistingDeviceFlow {
 
 /** Begins the existing device's side: `publicKeyHash` is that of a QR code, and absent for an approval. */
 export async function openLink(
-  { calls, origin }: LinkFlow,
+  { calls, origin, delay }: LinkFlow,
   link: { linkId: string; publicKeyHash?: string | undefined; userId: string },
   provision: () => Promise<Provision>,
 ): Promise<ExistingDeviceFlow> {
@@ -140,7 +144,7 @@ export async function openLink(
     },
     async approve(digits) {
       try {
-        await side.acceptReveal(await revealedNonce(calls, linkId));
+        await side.acceptReveal(await revealedNonce({ calls, delay }, linkId));
         side.confirmCode(digits);
       } catch (err) {
         if (hasCode(err, 'LINK_NONCE')) await deny({});
@@ -154,7 +158,7 @@ export async function openLink(
   };
 }
 
-async function revealedNonce(calls: Calls, linkId: string): Promise<string> {
+async function revealedNonce({ calls, delay }: Polling, linkId: string): Promise<string> {
   for (;;) {
     const { nonce } = await calls.readLinkRequest({ linkId, query: { waitSeconds } }).catch(endedIfGone);
     if (nonce !== undefined) return nonce;

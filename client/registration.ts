@@ -1,12 +1,10 @@
 /** A registration, step by step. Its token is kept in the store, so that any later process continues it. */
 import type { BodyOf } from '../contract/operation.ts';
 import type { Registration, registrationOperations } from '../contract/registrations.ts';
-import type { Calls } from './calls.ts';
+import type { ClientDeps } from './deps.ts';
 import { VyryError } from './errors.ts';
 import { confirmUpload, deviceKeys, setIdentity } from './keys.ts';
 import { type NewDeviceFlow, requestLink } from './link-flows.ts';
-import type { ClientSession } from './session.ts';
-import type { ClientStore } from './store.ts';
 
 type Rows = typeof registrationOperations;
 
@@ -45,20 +43,9 @@ interface RequestedApproval extends Pick<NewDeviceFlow, 'linkId' | 'code'> {
   complete(): Promise<void>;
 }
 
-/** What a registration needs. */
-export interface RegistrationDeps {
-  calls: Calls;
-  store: ClientStore;
-  session: ClientSession;
-  now: () => number;
-  origin: string;
-  /** The kind of app. */
-  client: string;
-}
-
 /** Starts a registration and keeps its token. */
 export async function startRegistration(
-  deps: RegistrationDeps,
+  deps: ClientDeps,
   person: BodyOf<Rows['createRegistration']>,
 ): Promise<RegistrationFlow> {
   const { registrationId, registrationToken } = await deps.calls.createRegistration({ body: person });
@@ -73,7 +60,7 @@ export async function startRegistration(
  *
  * @throws {VyryError} NO_REGISTRATION: there is none
  */
-export async function continueRegistration(deps: RegistrationDeps): Promise<RegistrationFlow> {
+export async function continueRegistration(deps: ClientDeps): Promise<RegistrationFlow> {
   const registration = await deps.store.transaction((state) => state.registration);
   if (registration === undefined) throw new VyryError('NO_REGISTRATION', 'There is no registration to continue');
   return flowOf(deps, registration);
@@ -84,7 +71,7 @@ interface RegistrationIds {
   token: string;
 }
 
-function flowOf(deps: RegistrationDeps, ids: RegistrationIds): RegistrationFlow {
+function flowOf(deps: ClientDeps, ids: RegistrationIds): RegistrationFlow {
   const { calls, store, session, client, now } = deps;
   const forget = () =>
     store.transaction((state) => {
@@ -124,11 +111,11 @@ function flowOf(deps: RegistrationDeps, ids: RegistrationIds): RegistrationFlow 
 }
 
 async function requestApproval(
-  { calls, origin, store }: RegistrationDeps,
+  { calls, origin, store, closing }: ClientDeps,
   ids: RegistrationIds,
   deviceName: string,
 ): Promise<RequestedApproval> {
-  const flow = await requestLink({ calls, origin }, async (offer) => {
+  const flow = await requestLink({ calls, origin, delay: closing.delay }, async (offer) => {
     const answer = await calls.submitApproval({ ...ids, body: { deviceName, ...offer } });
     if ('linkId' in answer) return answer;
     throw new VyryError('LINK_ENDED', 'The registration is approved already');

@@ -1,93 +1,114 @@
 /**
- * The client of a Vyry server, for Node and browsers: registration, log-in, tokens, the keys of a device and links. What
- * a device keeps is in its store; all else is a call to the server.
+ * The client of a Vyry server, for Node and browsers: registration, sign-in, devices and their keys, and messages that are
+ * encrypted end to end. What a device keeps is in its store; all else is a call to the server.
  */
-
-import type { sessionOperations } from '../contract/auth.ts';
 import type { BodyOf } from '../contract/operation.ts';
 import type { registrationOperations } from '../contract/registrations.ts';
-import type { Tokens } from '../contract/schemas.ts';
-import { fromBase64 } from './bytes.ts';
+import { type AccountFunctions, createAccount } from './account.ts';
 import { type Calls, createCalls } from './calls.ts';
-import { hasCode, VyryError } from './errors.ts';
-import { confirmUpload, deviceKeys, discardUpload, dueUpload, pruneKeys, setIdentity } from './keys.ts';
-import { type ExistingDeviceFlow, type NewDeviceFlow, openLink, requestLink } from './link-flows.ts';
-import { hashDeviceSet, type Provision, readQrText } from './linking.ts';
-import {
-  continueRegistration,
-  type RegistrationDeps,
-  type RegistrationFlow,
-  startRegistration,
-} from './registration.ts';
-import { keepReceived, rotate, type SendKeys, settleRotation } from './rotation.ts';
+import { createClosing } from './closing.ts';
+import { type Conversations, createConversations } from './conversations.ts';
+import type { ClientDeps } from './deps.ts';
+import { createEmitter, type Emitter } from './events.ts';
+import { maintainKeys, rotateIdentity } from './key-maintenance.ts';
+import type { Message } from './message.ts';
+import { createOwnDevices, type OwnDevices } from './own-devices.ts';
+import { createIdentities, type Identities } from './people.ts';
+import { continueRegistration, type RegistrationFlow, startRegistration } from './registration.ts';
+import { keepReceived, type SendKeys } from './rotation.ts';
 import { createSession } from './session.ts';
+import type { ObservableStatus } from './status.ts';
+import { createStatus } from './status.ts';
 import type { ClientStore, RotatedKeys } from './store.ts';
 
 /** How a client is made. */
 export interface VyryOptions {
+  /** The address of the server, such as `https://chat.example.org`. */
+  origin: string;
+  /** Where the device keeps its state. One client at a time uses it. */
   store: ClientStore;
-  /** The kind of app that the device reports: `ios`, `android`, `desktop`, `web` or another. */
-  client: string;
+  /** The kind of app that the device reports: `ios`, `android`, `desktop` (the default), `web` or another. */
+  client?: string;
   /** The `fetch` of the runtime by default. */
   fetch?: typeof fetch;
   /** Milliseconds since the Unix epoch; the clock of the runtime by default. */
   now?: () => number;
 }
 
-/** A log-in that waits for its code, or undefined when the password was enough. */
-type PendingLogIn = { loginId: string; channel: string; expiresAt: string } | undefined;
+/** How a message is sent. */
+export interface SendOptions {
+  /** 1 to 64 visible ASCII characters. A repeat with the same one sends nothing again. Random by default. */
+  clientMessageId?: string;
+  /** Wakes up devices that are not connected; true by default. */
+  urgent?: boolean;
+  /** Only for devices that are connected now; the server does not store it. */
+  online?: boolean;
+}
 
-/** A link that this new device has requested. */
-interface LinkToAccount extends Pick<NewDeviceFlow, 'linkId' | 'qrText' | 'code'> {
+/** A message that is kept in the outbox, whatever happens to the process or the network. */
+export interface QueuedMessage {
+  clientMessageId: string;
   /**
-   * Waits for the approval, adds this device to the account and begins its session. It tells whether the server shows
-   * the same devices as the device that approved knows; warn the person if it does not.
-   *
-   * @throws {VyryError} LINK_ENDED, LINK_PROVISION, or a refusal of the server
+   * Resolves when the server has stored the message, and rejects with the error when it refuses it for good or the client
+   * is closed before. It needs no handler: the events `sent` and `refused` tell the same.
    */
-  complete(): Promise<{ isDeviceSetKnown: boolean }>;
+  sent: Promise<{ messageId: string; serverTimestamp: string }>;
 }
 
 /** A client of one device. Every method throws a `VyryError`. */
-export interface Vyry {
-  /** Every operation of the server, by its name in contract/. */
-  calls: Calls;
+export interface Vyry extends AccountFunctions, AsyncDisposable {
+  /** Every operation of the server, by its name in the OpenAPI document. */
+  readonly calls: Calls;
   register(person: BodyOf<(typeof registrationOperations)['createRegistration']>): Promise<RegistrationFlow>;
   continueRegistration(): Promise<RegistrationFlow>;
-  logIn(credentials: BodyOf<(typeof sessionOperations)['beginLogIn']>): Promise<PendingLogIn>;
-  verifyLogIn(proof: Omit<BodyOf<(typeof sessionOperations)['verify']>, 'registrationId'>): Promise<void>;
-  /** Ends the session; the keys stay. */
-  logOut(): Promise<void>;
-  /** Makes the session one of a device with keys: the account's first, or one whose store has the account's identity key. */
-  addDevice(name: string): Promise<{ deviceId: string }>;
-  /** Uploads the keys that are due. Call it at each start, and when the server says `keys:low`. */
+  readonly devices: OwnDevices;
+  /** Uploads the keys that are due. A connected client does it by itself. */
   maintainKeys(): Promise<void>;
   /**
    * Replaces the identity key of the account and the signed keys of every device, as a device that was removed knows the
-   * old ones. `sendKeys` gives the other devices private keys: it sends them end-to-end encrypted, each device keeps them
-   * by `acceptRotation`, and it resolves after that. A repeat finishes what a failed call began. Needs a recent
-   * authentication.
-   *
-   * @throws {VyryError} OTHER_DEVICES: there are others, and no `sendKeys`
+   * old ones. The other devices get their new keys before that in an encrypted message. `sendKeys` sends them in another
+   * way: each device keeps them by `acceptRotation`, and it resolves after that. A repeat finishes what a failed call
+   * began. Needs a recent authentication.
    */
   rotateIdentity(sendKeys?: SendKeys): Promise<void>;
-  /**
-   * Keeps keys that another device of the account has sent. `maintainKeys` uses them once the server has them.
-   *
-   * @throws {VyryError} ROTATION_KEYS
-   */
+  /** Keeps keys that another device of the account has sent by its own `sendKeys`. @throws {VyryError} ROTATION_KEYS */
   acceptRotation(keys: RotatedKeys): Promise<void>;
-  /** Asks to be linked to an account, as a new device. */
-  requestLink(deviceName: string): Promise<LinkToAccount>;
-  /** Opens the link of a QR text that was scanned in the application's own screen for linking. */
-  openScannedLink(qrText: string): Promise<ExistingDeviceFlow>;
-  /** Opens an approval that `calls.listLinkRequests` shows; there is no QR code, and the digits are its protection. */
-  openApproval(linkId: string): Promise<ExistingDeviceFlow>;
+  readonly identities: Identities;
+  readonly conversations: Conversations;
+  /** Begins to keep a connection: messages arrive and the outbox is sent, until `close` or `signOut`. */
+  connect(): void;
+  /**
+   * Keeps a message in the outbox, from which it is sent as soon as there is a connection, in the order of the calls for each
+   * person. A string is sent as `textContent`, which `Message.text` reads.
+   *
+   * @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS: nothing is kept
+   */
+  send(userId: string, content: Uint8Array | string, options?: SendOptions): Promise<QueuedMessage>;
+  /**
+   * The messages that arrive, and those that arrived while nothing took them, in their order. A message leaves the store when
+   * the loop asks for the next one: one that the loop did not finish comes again in the next loop, also after a crash.
+   *
+   * @throws {VyryError} LOOP_RUNNING
+   */
+  messages(): AsyncIterableIterator<Message>;
+  /** Tells a person that messages were received or read; nothing is sent to those who get no receipts. */
+  sendReceipt(userId: string, messageIds: readonly string[], kind: 'delivered' | 'read'): Promise<void>;
+  /** Tells a person that the user types, or has stopped. Does nothing without a connection, or if it is not allowed. */
+  setTyping(userId: string, active: boolean): void;
+  /** Follows whether these users are connected, instead of those before; the event `presence` tells. */
+  subscribePresence(userIds: readonly string[]): Promise<void>;
+  readonly state: ObservableStatus;
+  /** Adds a listener of an event, and returns a function that removes it. */
+  on: Emitter['on'];
+  /** Ends the connection, the loop over messages, and every call and timer. The store stays open. */
+  close(): Promise<void>;
 }
 
 /** Creates the client of the device whose state is in a store. */
-export function createVyry(origin: string, options: VyryOptions): Vyry {
-  const { store, now = Date.now } = options;
+export function createVyry({ origin, store, client = 'desktop', now = Date.now, ...options }: VyryOptions): Vyry {
+  const closing = createClosing();
+  const events = createEmitter();
+  const status = createStatus({ kind: 'offline', since: now(), reason: 'idle' });
   const session = createSession(store, {
     now,
     refresh: (refreshToken) => calls.refreshTokens({ body: { refreshToken } }),
@@ -97,130 +118,40 @@ export function createVyry(origin: string, options: VyryOptions): Vyry {
     fetch: options.fetch ?? ((...request) => fetch(...request)),
     accessToken: session.accessToken,
     renewedToken: session.renewedToken,
+    delay: closing.delay,
+    closing: closing.signal,
   });
-  const device: RegistrationDeps = {
-    calls,
-    store,
-    session,
-    now,
-    origin: new URL(origin).origin,
-    client: options.client,
+  const deps: ClientDeps = { calls, store, session, now, origin: new URL(origin).origin, client, closing, events };
+  const conversations = createConversations(calls, () => undefined);
+  const rotate = (sendKeys?: SendKeys) => rotateIdentity(deps, sendKeys);
+  const close = async () => {
+    closing.close();
+    status.set({ kind: 'offline', since: now(), reason: 'closed' });
   };
   return {
     calls,
-    register: (person) => startRegistration(device, person),
-    continueRegistration: () => continueRegistration(device),
-    async logIn(credentials) {
-      const answer = await calls.beginLogIn({ body: credentials });
-      if ('loginId' in answer) return answer;
-      await session.keep(answer);
-      return undefined;
-    },
-    async verifyLogIn(proof) {
-      const answer = await calls.verify({ body: proof });
-      if ('accessToken' in answer) await session.keep(answer);
-    },
-    async logOut() {
-      await calls.logOut();
-      await session.end();
-    },
-    addDevice: (name) => addDevice(device, name),
-    maintainKeys: () => maintainKeys(device),
-    rotateIdentity: (sendKeys) => rotateIdentity(device, sendKeys),
+    ...createAccount(deps),
+    register: (person) => startRegistration(deps, person),
+    continueRegistration: () => continueRegistration(deps),
+    devices: createOwnDevices(deps, rotate),
+    maintainKeys: () => maintainKeys(deps),
+    rotateIdentity: rotate,
     acceptRotation: (keys) => store.transaction((state) => keepReceived(state, keys)),
-    requestLink: (deviceName) => requestLinkToAccount(device, deviceName),
-    openScannedLink: (qrText) => openLinkOf(device, readQrText(qrText, device.origin)),
-    openApproval: (linkId) => openLinkOf(device, { linkId }),
+    identities: createIdentities(store, () => undefined),
+    conversations,
+    connect: () => undefined,
+    send: () => unbuilt(),
+    messages: () => unbuilt(),
+    sendReceipt: () => unbuilt(),
+    setTyping: () => undefined,
+    subscribePresence: () => unbuilt(),
+    state: status,
+    on: events.on,
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 
-/** Keeps the keys before they are sent, and the tokens before the keys count as uploaded. A repeat sends the same keys. */
-async function addDevice(device: RegistrationDeps, name: string): Promise<{ deviceId: string }> {
-  const { calls, store } = device;
-  const keys = await store.transaction((state) => deviceKeys(state, device.now()));
-  return await keepDevice(device, await calls.addDevice({ body: { name, client: device.client, ...keys } }));
-}
-
-async function keepDevice({ store, session, now }: RegistrationDeps, tokens: Tokens): Promise<{ deviceId: string }> {
-  await session.keep(tokens);
-  await store.transaction((state) => confirmUpload(state, now()));
-  return { deviceId: tokens.device?.deviceId ?? '' };
-}
-
-/** Uploads in one maintenance: the one without an answer, and what is due after it. */
-const uploadsMax = 2;
-
-async function maintainKeys(device: RegistrationDeps): Promise<void> {
-  const { calls, store, now } = device;
-  await settleRotation(device);
-  for (let uploads = 0; uploads < uploadsMax; uploads += 1) {
-    const status = await calls.readKeyState();
-    const upload = await store.transaction((state) => {
-      pruneKeys(state, now());
-      return dueUpload(state, status, now());
-    });
-    if (upload === undefined) return;
-    try {
-      await calls.uploadKeys({ body: upload });
-    } catch (err) {
-      // the server has other keys under these ids: new ones have new ids
-      if (hasCode(err, 'CONFLICT')) await store.transaction(discardUpload);
-      throw err;
-    }
-    await store.transaction((state) => confirmUpload(state, now()));
-  }
-}
-
-async function rotateIdentity(device: RegistrationDeps, sendKeys: SendKeys | undefined): Promise<void> {
-  const settled = await settleRotation(device);
-  // an upload without an answer is settled before its signatures are worth nothing
-  await maintainKeys(device);
-  // that of an earlier call was made
-  if (settled?.body !== undefined) return;
-  await rotate(device, sendKeys);
-  await maintainKeys(device);
-}
-
-async function requestLinkToAccount(device: RegistrationDeps, deviceName: string): Promise<LinkToAccount> {
-  const { calls, client, store } = device;
-  const flow = await requestLink(device, (offer) => calls.createLink({ body: { deviceName, client, ...offer } }));
-  return {
-    linkId: flow.linkId,
-    qrText: flow.qrText,
-    code: flow.code,
-    async complete() {
-      const provision = await flow.provision();
-      const keys = await store.transaction((state) => {
-        setIdentity(state, provision.identity);
-        return deviceKeys(state, device.now());
-      });
-      const body = { name: deviceName, client, ...keys };
-      const tokens = await calls.completeLink({ linkId: flow.linkId, token: flow.linkToken, body });
-      const { deviceId } = await keepDevice(device, tokens);
-      const { items } = await calls.listDevices();
-      const others = items.map((item) => item.deviceId).filter((id) => id !== deviceId);
-      return { isDeviceSetKnown: hashDeviceSet(others) === provision.deviceSetHash };
-    },
-  };
-}
-
-async function openLinkOf(
-  device: RegistrationDeps,
-  link: { linkId: string; publicKeyHash?: string },
-): Promise<ExistingDeviceFlow> {
-  const { userId } = await device.store.transaction((state) => state);
-  if (userId === undefined) throw new VyryError('SIGNED_OUT', 'This device is not logged in');
-  return await openLink(device, { ...link, userId }, () => provisionOf(device, userId));
-}
-
-/** What this device gives to a new one. */
-async function provisionOf({ calls, store }: RegistrationDeps, userId: string): Promise<Provision> {
-  const { identity } = await store.transaction((state) => state);
-  if (identity === undefined) throw new VyryError('NO_KEYS', 'This device has no identity key');
-  const { items } = await calls.listDevices();
-  return {
-    userId,
-    identity: { publicKey: fromBase64(identity.publicKey), privateKey: fromBase64(identity.privateKey) },
-    deviceSetHash: hashDeviceSet(items.map(({ deviceId }) => deviceId)),
-  };
+function unbuilt(): never {
+  throw new Error('not built yet');
 }

@@ -4,10 +4,11 @@ import type { FailureCode } from '../domain/failures.ts';
 import { registrationIdMax } from '../domain/keys.ts';
 import { contentBytesMax, conversationStates, isMessageId, messageTypes } from '../domain/message.ts';
 import { commonFailures, operation } from './operation.ts';
-import { instant, pageLimit, text } from './schemas.ts';
+import { instant, pageCursor, pageLimit, text } from './schemas.ts';
 
 const messages = '/api/v1/messages';
-const conversation = '/api/v1/conversations/:userId';
+const conversations = '/api/v1/conversations';
+const conversation = `${conversations}/:userId`;
 
 /** The id of a message in the inbox of a device. */
 export const messageId = z.string().max(32).refine(isMessageId, 'must be the id of a message');
@@ -167,6 +168,23 @@ export type Conversation = z.output<typeof Conversation>;
 
 /** The operations on conversations. */
 export const conversationOperations = {
+  listConversations: operation({
+    method: 'get',
+    path: conversations,
+    summary: 'List what the calling user decided about others, and who has written',
+    description: 'The last decision first. `requested` marks a stranger whose first message waits for a decision.',
+    auth: 'session',
+    query: z.strictObject({ limit: pageLimit, cursor: pageCursor.optional() }),
+    answers: {
+      200: z
+        .object({
+          items: z.array(Conversation.extend({ userId: z.string(), changedAt: instant })),
+          nextCursor: z.string().nullable(),
+        })
+        .meta({ id: 'ConversationPage' }),
+    },
+    failures: commonFailures,
+  }),
   readConversation: operation({
     method: 'get',
     path: conversation,

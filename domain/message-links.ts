@@ -6,14 +6,7 @@
 /** What the token of a link does. */
 export type LinkUse = 'choose-password' | 'stop-recovery' | 'stop-registration';
 
-/** The screens of the web app, relative to the public URL of the API. */
-const screens = {
-  'choose-password': '/app/password#',
-  'stop-recovery': '/app/secure#',
-  'stop-registration': '/app/stop#',
-} as const satisfies Record<LinkUse, string>;
-
-/** The fragments of a page of the operator's own. */
+/** The fragments, which the web app and a page of the operator's own understand. */
 const fragments = {
   'choose-password': '#token=',
   'stop-recovery': '#stop=',
@@ -29,9 +22,9 @@ export interface LinkPages {
 }
 
 /** Returns the link of a token: to the page of the operator, else into the web app. Without both, the bare token. */
-export function linkOf(use: LinkUse, token: string, { ownPage, publicUrl }: LinkPages): string {
-  if (ownPage !== undefined) return `${ownPage}${fragments[use]}${token}`;
-  return publicUrl === undefined ? token : `${publicUrl}${screens[use]}${token}`;
+export function linkOf(use: LinkUse, token: string, pages: LinkPages): string {
+  const page = pages.ownPage ?? appLinkOf(pages);
+  return page === undefined ? token : `${page}${fragments[use]}${token}`;
 }
 
 /** Returns the address of the web app, or undefined when the public URL of the API is not known. */

@@ -35,6 +35,7 @@ const layers = [
   'workers',
   'cli',
   'client',
+  'web',
   'engines',
   'kibana',
   'test',

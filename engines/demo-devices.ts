@@ -38,7 +38,7 @@ export interface DemoClient {
 /** Creates a client; `isShown` prints its calls. */
 export function createDemoClient(apiUrl: string, store: ClientStore, { isShown = false } = {}): DemoClient {
   return {
-    vyry: createVyry(apiUrl, { store, client: 'desktop', ...(isShown && { fetch: printingFetch }) }),
+    vyry: createVyry({ origin: apiUrl, store, ...(isShown && { fetch: printingFetch }) }),
     registrationToken: () => store.transaction(({ registration }) => registration?.token ?? ''),
     note: isShown ? note : () => undefined,
   };
@@ -59,7 +59,7 @@ export async function openDevice({ apiUrl, folder }: DemoPlace, name: string): P
 export async function runNewDevice(place: DemoPlace): Promise<void> {
   await using device = await openDevice(place, `${linkedPrefix}${randomBytes(4).toString('hex')}`);
   const { vyry } = device;
-  const link = await vyry.requestLink('Laptop');
+  const link = await vyry.devices.requestLink('Laptop');
   note(
     'An app shows this text as a QR code; the camera of an existing device reads it. It is valid for three minutes.',
   );
@@ -88,7 +88,7 @@ export async function runLink(place: DemoPlace, qrText: string, readDigits: () =
 
 /** Scans a QR text, shows who asks, and approves it by the digits that the new device shows. */
 async function approveDevice(vyry: Vyry, qrText: string, readDigits: () => Promise<string>): Promise<void> {
-  const link = await vyry.openScannedLink(qrText);
+  const link = await vyry.devices.openScannedLink(qrText);
   const { deviceName, client, ip, place, network, sameNetwork } = link.request;
   const where = `${place ?? 'a place that the server does not know'}, network ${network}`;
   note(`${deviceName} (${client}) asks from ${ip}, ${where}${sameNetwork ? ', the same as yours' : ''}.`);

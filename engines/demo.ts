@@ -140,7 +140,7 @@ async function registerDevice(person: DemoPerson, place: Place): Promise<boolean
   if (!(await register(device, person, place))) return false;
   const { deviceId } = await vyry.calls.readSession();
   // the policy has no step for it
-  if (deviceId === null) await vyry.addDevice('Telephone');
+  if (deviceId === null) await vyry.devices.add('Telephone');
   await vyry.calls.readMe();
   say(`${person.username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
   return true;

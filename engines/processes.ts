@@ -26,6 +26,8 @@ export interface ProcessesOptions {
   secrets: Secrets;
   /** Path of a bundle made by `makeBundle`. */
   bundle: string;
+  /** Folder of the page made by `makeWebPage`; without it the api serves none. */
+  web?: string | undefined;
   /** By default all but `gateway`, because the api serves sockets, and `audit` only with Elasticsearch. */
   roles?: readonly Role[] | undefined;
   namespace?: string | undefined;
@@ -81,6 +83,11 @@ export interface Processes extends AsyncDisposable {
 /** Builds the workflow bundle that the registration role loads. */
 export async function makeBundle(folder: DataFolder, file: string): Promise<void> {
   await runTool(folder, process.execPath, [join(projectFolder, 'workers', 'bundle.ts'), file], { cwd: projectFolder });
+}
+
+/** Builds the page that the api serves at `/app`. */
+export async function makeWebPage(folder: DataFolder, target: string): Promise<void> {
+  await runTool(folder, process.execPath, [join(projectFolder, 'web', 'build.ts'), target], { cwd: projectFolder });
 }
 
 /**
@@ -205,6 +212,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     SIGNAL_SERVER_URL: urls.signalServerUrl,
     ...fakeVariables(given, urls),
     WORKFLOW_BUNDLE: options.bundle,
+    ...(options.web && { WEB_FOLDER: options.web }),
     ...oneMachine,
     ...given,
     DATABASE_URL: withDatabase(given.DATABASE_URL || urls.databaseUrl, options.database),

@@ -5,7 +5,7 @@ import { type Role, roles } from '../platform/config/roles.ts';
 import { type DataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
 import { claimPort } from './ports.ts';
-import { makeBundle, type Processes, type ProcessesOptions, startProcesses } from './processes.ts';
+import { makeBundle, makeWebPage, type Processes, type ProcessesOptions, startProcesses } from './processes.ts';
 import { readSecrets, type Secrets } from './secrets.ts';
 import { ensureNamespace } from './temporal.ts';
 
@@ -43,6 +43,8 @@ export interface SystemOptions {
   engines?: EngineUrls;
   /** Path of the workflow bundle; built by default. */
   bundle?: string;
+  /** Folder of the page at `/app`; built by default. */
+  web?: string;
   /** Overrides the secrets in the folder, to read data that another system wrote. */
   secrets?: Secrets;
   namespace?: string;
@@ -113,9 +115,10 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   const apiPort = await claimPort('the api', ports.api);
   const codecPort = await claimPort('the codec endpoint', ports.codec);
   const grpcPort = await claimPort('the gRPC server', ports.grpc);
-  const [started, bundle] = await Promise.all([
+  const [started, bundle, web] = await Promise.all([
     options.engines ? undefined : startEngines({ ...engineOptions(folder, options), codecUrl: loopback(codecPort) }),
     options.bundle ?? bundleIn(folder),
+    options.web ?? webPageIn(folder),
   ]);
   const urls = options.engines ?? started?.urls;
   if (urls === undefined) throw new Error('No engines');
@@ -124,6 +127,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
     urls,
     secrets,
     bundle,
+    web,
     env,
     apiPort,
     codecPort,
@@ -226,6 +230,12 @@ async function bundleIn(folder: DataFolder): Promise<string> {
   mkdirSync(join(folder.path, 'bundle'), { recursive: true });
   await makeBundle(folder, file);
   return file;
+}
+
+async function webPageIn(folder: DataFolder): Promise<string> {
+  const target = join(folder.path, 'web');
+  await makeWebPage(folder, target);
+  return target;
 }
 
 /** Returns every variable of every role, for the operator's tool (cli/), in the format of `--env-file`. */

@@ -30,7 +30,7 @@ import { type Role, roles } from '../platform/config/roles.ts';
 import { variablesOf } from '../platform/config/variables.ts';
 import { call, codeFor, solveCaptcha, startRegistration } from './support/client.ts';
 import { makeDevice, makeIdentity } from './support/device-keys.ts';
-import { testBundle, testEngines } from './support/engines.ts';
+import { testBundle, testEngines, testWebPage } from './support/engines.ts';
 import { startOwnTestSystem } from './support/system.ts';
 import { until } from './support/until.ts';
 
@@ -452,13 +452,14 @@ function isSent(source: string, pattern: string): boolean {
 
 /**
  * Creates a folder with exactly the files of the target `runtime`: the files it copies, the production packages as `npm
- * ci --omit=dev --omit=optional` would install them, and the current workflow bundle.
+ * ci --omit=dev --omit=optional` would install them, the current workflow bundle and the current page.
  */
 function copyImage(): string {
   const folder = mkdtempSync(join(tmpdir(), 'vyry-image-'));
   for (const { from, sources, target } of stageOf('runtime').copies) {
     if (from === 'dependencies') copyProductionPackages(join(folder, target));
     else if (from === 'bundle') copyTo(testBundle(), join(folder, target, 'workflows.js'));
+    else if (from === 'web') cpSync(testWebPage(), join(folder, target), { recursive: true });
     else for (const source of sources) copySource(source, join(folder, target));
   }
   return folder;

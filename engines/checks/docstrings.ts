@@ -3,7 +3,7 @@ import ts from 'typescript';
 import type { Finding, Source } from './finding.ts';
 
 const documented =
-  /^(contract|api|workflows|activities|adapters|domain|platform|workers|cli|client|engines|bench|kibana)\//;
+  /^(contract|api|workflows|activities|adapters|domain|platform|workers|cli|client|web|engines|bench|kibana)\//;
 
 /** Returns the exports without a docstring and the operations without a summary. */
 export function checkDocstrings(sources: readonly Source[]): Finding[] {

@@ -17,6 +17,12 @@ export const serverVariables = {
     schema: optionalUrl('http:', 'https:').transform((value) => value?.replace(/\/$/, '')),
     default: '',
   },
+  WEB_FOLDER: {
+    about: 'folder of the page at /app that `npm run web:build` writes; not served when it has no page',
+    roles: ['api'],
+    schema: text,
+    default: 'dist/web',
+  },
   TRUST_PROXY: {
     about:
       'proxies whose X-Forwarded-For is trusted: addresses and subnets, also before the codec endpoint, or a number of hops before the API and gRPC',

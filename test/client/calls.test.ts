@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createCalls } from '../../client/calls.ts';
+import { createClosing } from '../../client/closing.ts';
 
 /** What a `fetch` was asked for. */
 interface Seen {
@@ -12,6 +13,7 @@ interface Seen {
 /** Calls whose answers are these, one after the other; the last one again and again. */
 function callsAnswered(...answers: (() => Response)[]) {
   const seen: Seen[] = [];
+  const closing = createClosing();
   const calls = createCalls({
     origin: 'https://chat.example.org',
     fetch: async (input, init = {}) => {
@@ -22,8 +24,10 @@ function callsAnswered(...answers: (() => Response)[]) {
     },
     accessToken: async () => 'first',
     renewedToken: async (refused) => `after-${refused}`,
+    delay: closing.delay,
+    closing: closing.signal,
   });
-  return { calls, seen };
+  return { calls, seen, closing };
 }
 
 const lost = () => {

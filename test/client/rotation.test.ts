@@ -22,7 +22,7 @@ const stateOf = ({ store }: ClientDevice): Promise<ClientState> => store.transac
 
 function newClient(options: Partial<VyryOptions> = {}): ClientDevice {
   const store = createMemoryStore();
-  return { store, vyry: createVyry(url, { client: 'desktop', store, ...options }) };
+  return { store, vyry: createVyry({ origin: url, store, ...options }) };
 }
 
 /** The client of a new person whose first device it is. */
@@ -32,16 +32,16 @@ async function firstDevice(
 ): Promise<ClientDevice & { userId: string }> {
   const { name, userId } = await account(index);
   const client = newClient(options);
-  await client.vyry.logIn({ identifier: name, password: goodPassword });
-  await client.vyry.addDevice('Desk');
+  await client.vyry.signIn({ identifier: name, password: goodPassword });
+  await client.vyry.devices.add('Desk');
   return { ...client, userId };
 }
 
 /** A second device, linked by the first. */
 async function linkedDevice(existing: ClientDevice): Promise<ClientDevice> {
   const joining = newClient();
-  const link = await joining.vyry.requestLink('Phone');
-  const opened = await existing.vyry.openScannedLink(link.qrText);
+  const link = await joining.vyry.devices.requestLink('Phone');
+  const opened = await existing.vyry.devices.openScannedLink(link.qrText);
   await opened.claim();
   await opened.approve(await link.code());
   await link.complete();
@@ -97,8 +97,8 @@ describe('the rotation of the identity key by the client', () => {
     const thief = newClient();
     await thief.store.transaction((state) => Object.assign(state, { identity: stolen.identity }));
     const { name } = await accountOf(desk);
-    await thief.vyry.logIn({ identifier: name, password: goodPassword });
-    await assert.rejects(thief.vyry.addDevice('Thief'), { code: 'INVALID_REQUEST', status: 400 });
+    await thief.vyry.signIn({ identifier: name, password: goodPassword });
+    await assert.rejects(thief.vyry.devices.add('Thief'), { code: 'INVALID_REQUEST', status: 400 });
     const { items } = await desk.vyry.calls.listDevices();
     assert.deepEqual(
       items.map(({ name: deviceName }) => deviceName),

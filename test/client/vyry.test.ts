@@ -18,14 +18,14 @@ const { url, outboxUrl, api, account, person } = await withSystem({
 /** The client of a new device, and its store. */
 function newClient(options: Partial<VyryOptions> = {}): { vyry: Vyry; store: ClientStore } {
   const store = options.store ?? createMemoryStore();
-  return { store, vyry: createVyry(url, { client: 'desktop', ...options, store }) };
+  return { store, vyry: createVyry({ origin: url, ...options, store }) };
 }
 
 /** The client of a new person who is logged in. */
 async function loggedIn(index: number, options: Partial<VyryOptions> = {}) {
   const { name, userId } = await account(index);
   const client = newClient(options);
-  assert.equal(await client.vyry.logIn({ identifier: name, password: goodPassword }), undefined);
+  assert.equal(await client.vyry.signIn({ identifier: name, password: goodPassword }), undefined);
   return { ...client, userId };
 }
 
@@ -75,7 +75,7 @@ describe('a registration by the client', () => {
   it('of a person who has a device is approved by it, and gets the identity key of the account', async () => {
     const { username, password } = personOf(7);
     const existing = await loggedIn(7);
-    await existing.vyry.addDevice('Desk');
+    await existing.vyry.devices.add('Desk');
     const { store, vyry } = newClient({ client: 'android' });
     const registration = await vyry.register({});
     await registration.verifyDirectory({ username, password });
@@ -90,7 +90,7 @@ describe('a registration by the client', () => {
       items.map(({ linkId, kind }) => [linkId, kind]),
       [[approval.linkId, 'approval']],
     );
-    const opened = await existing.vyry.openApproval(approval.linkId);
+    const opened = await existing.vyry.devices.openApproval(approval.linkId);
     await opened.claim();
     await opened.approve(await approval.code());
     await approval.complete();
@@ -114,22 +114,22 @@ describe('a session of the client', () => {
   it('begins with a password; a wrong one is an error with its code', async () => {
     const { name } = await account(1);
     const { vyry, store } = newClient();
-    const wrong = vyry.logIn({ identifier: name, password: `${goodPassword}x` });
+    const wrong = vyry.signIn({ identifier: name, password: `${goodPassword}x` });
     await assert.rejects(wrong, { name: 'VyryError', code: 'UNAUTHORIZED', status: 401 });
     await assert.rejects(vyry.calls.readMe(), { code: 'SIGNED_OUT' });
-    await vyry.logIn({ identifier: name, password: goodPassword });
+    await vyry.signIn({ identifier: name, password: goodPassword });
     assert.equal((await vyry.calls.readMe()).username, name);
-    await vyry.logOut();
+    await vyry.signOut();
     assert.equal(await store.transaction((state) => state.tokens), undefined);
   });
 
   it('begins with a code, and with the password that the account asks for after it', async () => {
     const { phone } = await account(2);
     const { vyry } = newClient();
-    const pending = await vyry.logIn({ identifier: phone });
+    const pending = await vyry.signIn({ identifier: phone });
     const proof = { loginId: pending?.loginId, code: await codeFor(outboxUrl, phone) };
-    await assert.rejects(vyry.verifyLogIn(proof), { code: 'REGISTRATION_LOCKED', status: 423 });
-    await vyry.verifyLogIn({ ...proof, password: goodPassword });
+    await assert.rejects(vyry.verifySignIn(proof), { code: 'REGISTRATION_LOCKED', status: 423 });
+    await vyry.verifySignIn({ ...proof, password: goodPassword });
     assert.equal((await vyry.calls.readMe()).phone, phone);
   });
 
@@ -175,7 +175,7 @@ describe('a session of the client', () => {
 describe('the device of a client', () => {
   it('has keys at the server whose digest is that of the store', async () => {
     const { vyry, store, userId } = await loggedIn(10);
-    const { deviceId } = await vyry.addDevice('Desk');
+    const { deviceId } = await vyry.devices.add('Desk');
     const status = await vyry.calls.readKeyState();
     assert.deepEqual([status.count, status.pqCount], [100, 100]);
     assert.equal(status.digest, await store.transaction(keyDigest));
@@ -190,7 +190,7 @@ describe('the device of a client', () => {
   it('is one device when the answers were lost', async () => {
     const recording = recordingFetch((path, count) => path.endsWith('/devices/me') && count <= 2);
     const { vyry } = await loggedIn(11, { fetch: recording.fetch });
-    await vyry.addDevice('Desk');
+    await vyry.devices.add('Desk');
     assert.equal(recording.countOf('/devices/me'), 3);
     assert.equal((await vyry.calls.listDevices()).items.length, 1);
   });
@@ -198,7 +198,7 @@ describe('the device of a client', () => {
   it('uploads nothing while nothing is due, and everything again after its store came from a backup', async () => {
     const recording = recordingFetch();
     const { vyry, store } = await loggedIn(12, { fetch: recording.fetch });
-    await vyry.addDevice('Desk');
+    await vyry.devices.add('Desk');
     await vyry.maintainKeys();
     assert.equal(recording.countOf('/devices/me/keys'), 1, 'only the state was read');
     const restored = createMemoryStore();
@@ -215,7 +215,7 @@ describe('the device of a client', () => {
 
   it("B17 has a bundle at the server that libsignal processes, and the device's keys decrypt the first ten messages", async () => {
     const { vyry, store, userId } = await loggedIn(13);
-    await vyry.addDevice('Desk');
+    await vyry.devices.add('Desk');
     const { token } = await person(14);
     const { body: bundles } = await api.takeKeys({ userId, token });
     const [bundle] = bundles.devices;
@@ -232,14 +232,14 @@ describe('linking by clients', () => {
   /** A person with a device, and the client of a new device that asks to be linked. */
   async function requestedLink(index: number) {
     const existing = await loggedIn(index);
-    await existing.vyry.addDevice('Desk');
+    await existing.vyry.devices.add('Desk');
     const joining = newClient({ client: 'android' });
-    return { existing, joining, link: await joining.vyry.requestLink('Phone') };
+    return { existing, joining, link: await joining.vyry.devices.requestLink('Phone') };
   }
 
   it('gives a new device the identity key, keys and a session of its own', async () => {
     const { existing, joining, link } = await requestedLink(20);
-    const opened = await existing.vyry.openScannedLink(link.qrText);
+    const opened = await existing.vyry.devices.openScannedLink(link.qrText);
     assert.deepEqual(
       [opened.request.kind, opened.request.deviceName, opened.request.sameNetwork],
       ['link', 'Phone', true],
@@ -264,7 +264,7 @@ describe('linking by clients', () => {
 
   it('C6 is denied after three wrong digits, and both sides are told', async () => {
     const { existing, joining, link } = await requestedLink(21);
-    const opened = await existing.vyry.openScannedLink(link.qrText);
+    const opened = await existing.vyry.devices.openScannedLink(link.qrText);
     await opened.claim();
     const wrong = wrongCode(await link.code());
     const completing = assert.rejects(link.complete(), { code: 'LINK_ENDED' });
@@ -277,15 +277,15 @@ describe('linking by clients', () => {
 
   it('C2 is refused by the existing device when the server changes the public key after the scan', async () => {
     const { existing, link } = await requestedLink(22);
-    const other = await newClient().vyry.requestLink('Another');
+    const other = await newClient().vyry.devices.requestLink('Another');
     const hash = other.qrText.slice(-43);
     const confused = link.qrText.slice(0, -43) + hash;
-    await assert.rejects(existing.vyry.openScannedLink(confused), { code: 'LINK_KEY' });
+    await assert.rejects(existing.vyry.devices.openScannedLink(confused), { code: 'LINK_KEY' });
   });
 
   it('ends when a person denies it', async () => {
     const { existing, link } = await requestedLink(23);
-    const opened = await existing.vyry.openScannedLink(link.qrText);
+    const opened = await existing.vyry.devices.openScannedLink(link.qrText);
     await opened.claim();
     await link.code();
     const completing = assert.rejects(link.complete(), { code: 'LINK_ENDED' });

@@ -8,9 +8,9 @@ const app = { publicUrl: 'https://vyry.example' };
 
 describe('linkOf()', () => {
   it('leads into the web app, with the token in the fragment, which reaches no server', () => {
-    assert.equal(linkOf('choose-password', 'T', app), 'https://vyry.example/app/password#T');
-    assert.equal(linkOf('stop-recovery', 'T', app), 'https://vyry.example/app/secure#T');
-    assert.equal(linkOf('stop-registration', 'T', app), 'https://vyry.example/app/stop#T');
+    assert.equal(linkOf('choose-password', 'T', app), 'https://vyry.example/app#token=T');
+    assert.equal(linkOf('stop-recovery', 'T', app), 'https://vyry.example/app#stop=T');
+    assert.equal(linkOf('stop-registration', 'T', app), 'https://vyry.example/app#stop-registration=T');
   });
 
   it('leads to the page of the operator where there is one', () => {

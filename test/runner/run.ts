@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type EngineUrls, startEngines } from '../../engines/engines.ts';
-import { compileCacheFolder, makeBundle } from '../../engines/processes.ts';
+import { compileCacheFolder, makeBundle, makeWebPage } from '../../engines/processes.ts';
 import { listenForStop } from '../../engines/signals.ts';
 import { failure, say } from '../../engines/summary.ts';
 import { type Choice, chooseFiles } from './choice.ts';
@@ -88,15 +88,18 @@ function readCount(option: string, text: string): number {
 /** Starts the engines and returns the variables that name them. */
 async function startAll(owner: DataFolder): Promise<Record<string, string>> {
   const bundle = join(owner.path, 'workflows.js');
+  const web = join(owner.path, 'web');
   const [{ urls }] = await Promise.all([
     startEngines({ folder: owner, elasticsearch: true, appendfsync: 'always' }),
     makeBundle(owner, bundle),
+    makeWebPage(owner, web),
   ]);
   const warm = await startWarmSystems(urls, { compileCache: compileCacheFolder });
   owner.onClose(async () => await warm[Symbol.asyncDispose]());
   return {
     ...testVariables(urls),
     VYRY_TEST_WORKFLOW_BUNDLE: bundle,
+    VYRY_TEST_WEB_FOLDER: web,
     VYRY_TEST_WARM_SYSTEMS_URL: warm.url,
     NODE_COMPILE_CACHE: compileCacheFolder,
   };

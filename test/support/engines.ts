@@ -34,6 +34,11 @@ export function testBundle(): string {
   return testVariable('VYRY_TEST_WORKFLOW_BUNDLE');
 }
 
+/** Returns the folder of the page at `/app` of the current code. */
+export function testWebPage(): string {
+  return testVariable('VYRY_TEST_WEB_FOLDER');
+}
+
 /**
  * Returns a variable that `npm test` sets.
  * @throws {Error} it is missing

@@ -7,7 +7,7 @@ import { type System, type SystemOptions, startSystemIn } from '../../engines/sy
 import { roles as allRoles, type Role } from '../../platform/config/roles.ts';
 import { variables } from '../../platform/config/variables.ts';
 import { openApiHere } from './api.ts';
-import { testBundle, testEngines, testVariable } from './engines.ts';
+import { testBundle, testEngines, testVariable, testWebPage } from './engines.ts';
 import { borrowSystem } from './warm-system.ts';
 
 /** Limits too high to be reached by accident: all tests run from one machine. */
@@ -93,7 +93,7 @@ function rolesFor({ elasticsearch = false, env = {} }: Partial<SystemOptions>): 
 }
 
 function commonOptions(elasticsearch: boolean) {
-  return { bundle: testBundle(), compileCache: process.env.NODE_COMPILE_CACHE, elasticsearch };
+  return { bundle: testBundle(), web: testWebPage(), compileCache: process.env.NODE_COMPILE_CACHE, elasticsearch };
 }
 
 function enginesFor(isAudited: boolean): EngineUrls {
@@ -113,6 +113,7 @@ export async function startWholeTestSystem(options: Partial<SystemOptions> = {})
   const folder = await openTemporaryFolder();
   return await startSystemIn(folder, {
     bundle: testBundle(),
+    web: testWebPage(),
     compileCache: process.env.NODE_COMPILE_CACHE,
     appendfsync: 'always',
     roles: rolesFor(options),

@@ -1,0 +1,52 @@
+import type { Texts } from '../texts.ts';
+
+/** German. */
+export const german: Texts = {
+  frame: {
+    skip: 'Zum Inhalt springen',
+    navigation: 'Hauptnavigation',
+    language: 'Sprache',
+    openElsewhere: 'Woanders geöffnet',
+    openElsewhereHint:
+      'Vyry ist in einem anderen Tab oder Fenster dieses Browsers geöffnet. Machen Sie dort weiter, oder schließen Sie es und versuchen Sie es hier noch einmal.',
+    tryAgain: 'Noch einmal versuchen',
+  },
+  titles: {
+    'sign-in': 'Anmelden',
+  },
+  problems: {
+    INVALID_REQUEST: 'Etwas im Formular ist nicht gültig. Berichtigen Sie es und senden Sie es noch einmal.',
+    INVALID_OTP: 'Der Code ist falsch. Prüfen Sie ihn und geben Sie ihn noch einmal ein.',
+    UNAUTHORIZED: 'Der Name oder das Passwort ist falsch.',
+    INVALID_TOKEN:
+      'Die Sitzung oder der Link ist nicht mehr gültig. Melden Sie sich neu an, oder fordern Sie einen neuen Link an.',
+    SIGNED_OUT: 'Sie sind abgemeldet. Melden Sie sich neu an.',
+    FORBIDDEN: 'Das ist Ihrem Konto nicht erlaubt.',
+    NOT_FOUND: 'Das gibt es nicht mehr. Laden Sie die Seite neu, um zu sehen, was es gibt.',
+    CONFLICT:
+      'Das geht gerade nicht, weil sich etwas geändert hat. Sehen Sie den Stand an und versuchen Sie es noch einmal.',
+    GONE: 'Das ist abgelaufen. Fangen Sie von vorn an.',
+    DEVICE_LIMIT: 'Das Konto hat so viele Geräte, wie es haben darf. Entfernen Sie zuerst eines.',
+    REGISTRATION_LOCKED:
+      'Es gibt schon ein Konto. Geben Sie dessen PIN ein, oder bestätigen Sie mit einem seiner Geräte.',
+    RATE_LIMITED: 'Zu viele Versuche.',
+    PROVIDER_REFUSED: 'Der Anbieter stellt auf diesem Weg nicht zu. Wählen Sie einen anderen.',
+    INTERNAL_ERROR:
+      'Bei uns ist etwas schiefgegangen. Versuchen Sie es noch einmal; wenn es wieder geschieht, sagen Sie es Ihrem Administrator.',
+    UNAVAILABLE: 'Der Dienst ist gerade nicht verfügbar. Versuchen Sie es in ein paar Sekunden noch einmal.',
+    UNREACHABLE: 'Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.',
+    attemptsLeft: 'Verbleibende Versuche: {count}',
+    retryAt: 'Wieder möglich um {time}',
+    reference: 'Kennung für Ihren Administrator: {requestId}',
+  },
+  signIn: {
+    identifier: 'Benutzername, Telefonnummer oder E-Mail-Adresse',
+    password: 'Passwort',
+    passwordHint: 'Lassen Sie es leer, um stattdessen einen Code zu bekommen.',
+    submit: 'Anmelden',
+    codeSent: 'Wenn es ein solches Konto gibt, wurde ein Code gesendet. Er gilt bis {time}.',
+    code: 'Code',
+    verify: 'Code prüfen',
+    startAgain: 'Von vorn anfangen',
+  },
+};

@@ -1,0 +1,46 @@
+/** English. */
+export const english = {
+  frame: {
+    skip: 'Skip to content',
+    navigation: 'Main',
+    language: 'Language',
+    openElsewhere: 'Open elsewhere',
+    openElsewhereHint:
+      'Vyry is open in another tab or window of this browser. Continue there, or close it and try again here.',
+    tryAgain: 'Try again',
+  },
+  titles: {
+    'sign-in': 'Sign in',
+  },
+  problems: {
+    INVALID_REQUEST: 'Something in the form is not valid. Correct it and send it again.',
+    INVALID_OTP: 'The code is wrong. Check it and type it again.',
+    UNAUTHORIZED: 'The name or the password is wrong.',
+    INVALID_TOKEN: 'The session or link is not valid any more. Sign in again, or request a new link.',
+    SIGNED_OUT: 'You are signed out. Sign in again.',
+    FORBIDDEN: 'This is not allowed for your account.',
+    NOT_FOUND: 'This does not exist any more. Reload the page to see what there is.',
+    CONFLICT: 'This cannot be done now, because something has changed. Look at the state and try again.',
+    GONE: 'This has expired. Start again.',
+    DEVICE_LIMIT: 'The account has as many devices as it may have. Remove one first.',
+    REGISTRATION_LOCKED: 'An account exists already. Enter its PIN, or approve with one of its devices.',
+    RATE_LIMITED: 'Too many attempts.',
+    PROVIDER_REFUSED: 'The provider does not deliver by this way. Choose another one.',
+    INTERNAL_ERROR: 'Something went wrong on our side. Try again; if it happens again, tell your administrator.',
+    UNAVAILABLE: 'The service is not available at the moment. Try again in a few seconds.',
+    UNREACHABLE: 'The server cannot be reached. Check your connection and try again.',
+    attemptsLeft: 'Attempts left: {count}',
+    retryAt: 'Possible again at {time}',
+    reference: 'Reference for your administrator: {requestId}',
+  },
+  signIn: {
+    identifier: 'User name, telephone number or e-mail address',
+    password: 'Password',
+    passwordHint: 'Leave it empty to get a code instead.',
+    submit: 'Sign in',
+    codeSent: 'If there is such an account, a code was sent. It is valid until {time}.',
+    code: 'Code',
+    verify: 'Check the code',
+    startAgain: 'Start again',
+  },
+};
