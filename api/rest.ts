@@ -85,12 +85,8 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(requireMediaType(bodyTypeOf));
   app.use(readBody(bodyTypeOf, bytesMaxOf));
   for (const [id, row] of rows) serveRest(app, deps, id, row);
-<<<<<<< HEAD
-  const pages = [serveStart(app, deps), ...serveDocs(app, deps), serveLinkPage(app)];
-=======
   const webPage = readWebPage(resolve(deps.config.WEB_FOLDER));
-  const pages = [...serveDocs(app, deps), ...(webPage ? serveWebPage(app, webPage) : [])];
->>>>>>> 4c6b33712bef3508a41bf6b53d7fb8145ba0a0ae
+  const pages = [serveStart(app, deps), ...serveDocs(app, deps), ...(webPage ? serveWebPage(app, webPage) : [])];
   refuseUnrouted(app, [
     ...rows.map(([, row]) => ({ method: row.method, path: row.path, isHead: answersHead(row) })),
     ...pages.map((path) => ({ method: 'get', path, isHead: true })),

@@ -172,7 +172,7 @@ export const conversationOperations = {
     method: 'get',
     path: conversations,
     summary: 'List what the calling user decided about others, and who has written',
-    description: 'The last decision first. `requested` marks a stranger whose first message waits for a decision.',
+    description: 'In the order of the ids of the others. `requested` marks a stranger whose first message waits for a decision.',
     auth: 'session',
     query: z.strictObject({ limit: pageLimit, cursor: pageCursor.optional() }),
     answers: {
