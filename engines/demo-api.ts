@@ -1,11 +1,17 @@
-/** Another api of a running system, for registrations by another policy. */
+/** The policy of a running system, and another api of it for registrations by another policy. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { variables } from '../platform/config/variables.ts';
 import { startChild } from './child.ts';
 import { openTemporaryFolder } from './data-folder.ts';
 import { freePort } from './ports.ts';
 import { compileCacheFolder, roleCommand } from './processes.ts';
+
+/** Returns the steps of the policy of the system in a folder, or undefined when none runs there. */
+export function policyIn(systemFolder: string): string[] | undefined {
+  return variablesIn(systemFolder)?.REGISTRATION_STEPS?.split(/[\s,]+/);
+}
 
 /**
  * Starts another api of a running system, with a policy of its own (`REGISTRATION_STEPS`), until `act` is done. It shares
@@ -18,11 +24,12 @@ export async function withPolicy<T>(
   steps: string,
   act: (apiUrl: string) => Promise<T>,
 ): Promise<T> {
-  const file = join(systemFolder, 'operator.env');
-  if (!existsSync(file)) throw new Error('Vyry does not run here. Run npm start in another terminal and try again.');
+  const given = variablesIn(systemFolder);
+  if (given === undefined)
+    throw new Error('Vyry does not run here. Run npm start in another terminal and try again.');
   const [api, codec, grpc] = await Promise.all([freePort(), freePort(), freePort()]);
   const env = {
-    ...(parseEnv(readFileSync(file, 'utf8')) as Record<string, string>),
+    ...given,
     REGISTRATION_STEPS: steps,
     SERVER_PORT: String(api),
     CODEC_PORT: String(codec),
@@ -35,4 +42,11 @@ export async function withPolicy<T>(
   } finally {
     await folder.close();
   }
+}
+
+function variablesIn(systemFolder: string): Record<string, string> | undefined {
+  const file = join(systemFolder, 'operator.env');
+  if (!existsSync(file)) return undefined;
+  const given = parseEnv(readFileSync(file, 'utf8')) as Record<string, string>;
+  return { REGISTRATION_STEPS: variables.REGISTRATION_STEPS.default, ...given };
 }
