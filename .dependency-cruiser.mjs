@@ -188,6 +188,7 @@ export default {
     fence('esbuild', 'web/build'),
     fence('@panva/hpke-noble', 'client/hpke'),
     fence('hpke', 'client/hpke'),
+    fence('idb', 'client/indexed-db-store'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -11,7 +11,11 @@ export class VyryError extends Error {
    * - NO_KEYS: the store has no identity key.
    * - NO_REGISTRATION: the store has no registration that could be continued.
    * - STEPS_OPEN, REGISTRATION_ENDED: the registration has open steps, or was rejected, cancelled or has expired.
-   * - STORE_LOCKED: another process has the store open.
+   * - STORE_LOCKED: another process, or another tab, has the store open.
+   * - STORE_FULL: the disk, or what the browser allows, has no room for a change; nothing has changed.
+   * - STORE_FAILED: the file or the database could not be opened or written; nothing has changed.
+   * - STORE_DAMAGED: what is kept cannot be read. It is left as it is.
+   * - STORE_UNSUPPORTED: the page did not come over https, or the browser is too old.
    * - LINK_ADDRESS: the text is not that of a link, or that of another server.
    * - LINK_KEY: the public key of the new device is not the one in its QR code, or no key.
    * - LINK_NONCE: the new device revealed another nonce than it committed to.

@@ -6,7 +6,8 @@ import { link, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/prom
 import { dirname, resolve } from 'node:path';
 import process from 'node:process';
 import { VyryError } from './errors.ts';
-import { type ClientState, type ClientStore, createStore, emptyState } from './store.ts';
+import { type Change, groupByField, partsOf } from './state-changes.ts';
+import { type ClientState, type ClientStore, createStore, emptyState, storeFailure } from './store.ts';
 
 /** A store that owns its file until it is closed. */
 export interface FileStore extends ClientStore, AsyncDisposable {}
@@ -17,14 +18,14 @@ const held = new Set<string>();
 /**
  * Opens a file and locks it. It need not exist, nor its folder: only their owner may read what is made.
  *
- * @throws {VyryError} STORE_LOCKED: another process has it open
+ * @throws {VyryError} STORE_LOCKED: another process has it open; STORE_DAMAGED: it is no JSON
  */
 export async function openFileStore(path: string): Promise<FileStore> {
   const file = resolve(path);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await lock(file);
   try {
-    const store = createStore(await readState(file), (json) => writeState(file, json));
+    const store = await readStore(file);
     return {
       ...store,
       // a transaction that does nothing ends after all others
@@ -36,15 +37,65 @@ export async function openFileStore(path: string): Promise<FileStore> {
   }
 }
 
-async function readState(file: string): Promise<ClientState> {
-  const text = await readFile(file, 'utf8').catch(ignore('ENOENT'));
-  return { ...emptyState(), ...(text !== undefined && (JSON.parse(text) as ClientState)) };
+async function readStore(file: string): Promise<ClientStore> {
+  const initial = await readState(file);
+  let written = withChanges(new Map(), partsOf(initial));
+  return createStore(initial, async (changes) => {
+    const next = withChanges(written, changes);
+    await writeText(file, textOf(next)).catch((cause) => {
+      throw storeFailure(cause, ['ENOSPC', 'EDQUOT'].includes(cause.code));
+    });
+    written = next;
+  });
 }
 
-async function writeState(file: string, json: string): Promise<void> {
+async function readState(file: string): Promise<ClientState> {
+  const text = await readFile(file, 'utf8').catch(ignore('ENOENT'));
+  try {
+    return { ...emptyState(), ...(text !== undefined && (JSON.parse(text) as ClientState)) };
+  } catch (cause) {
+    throw new VyryError('STORE_DAMAGED', `${file} cannot be read`, { cause });
+  }
+}
+
+/**
+ * The JSON of each field, or of each entry of a field with its name. A change serialises its own part, not the sessions
+ * with everybody else.
+ */
+type Texts = ReadonlyMap<string, string | ReadonlyMap<string, string>>;
+
+function withChanges(texts: Texts, changes: readonly Change[]): Texts {
+  const next = new Map(texts);
+  for (const [field, [first, ...others]] of groupByField(changes)) {
+    const { entry, json } = first;
+    const text = entry === undefined ? json : withEntries(texts.get(field), [first, ...others]);
+    if (text === undefined) next.delete(field);
+    else next.set(field, text);
+  }
+  return next;
+}
+
+function withEntries(text: string | ReadonlyMap<string, string> = new Map(), changes: readonly Change[]) {
+  const next = new Map(typeof text === 'string' ? [] : text);
+  for (const { entry = '', json } of changes) {
+    if (json === undefined) next.delete(entry);
+    else next.set(entry, `${JSON.stringify(entry)}:${json}`);
+  }
+  return next;
+}
+
+function textOf(texts: Texts): string {
+  const fields = [...texts].map(([field, text]) => {
+    const json = typeof text === 'string' ? text : `{${[...text.values()].join()}}`;
+    return `${JSON.stringify(field)}:${json}`;
+  });
+  return `{${fields.join()}}`;
+}
+
+async function writeText(file: string, text: string): Promise<void> {
   const next = `${file}.new`;
   await using handle = await open(next, 'w', 0o600);
-  await handle.writeFile(json);
+  await handle.writeFile(text);
   await handle.sync();
   await rename(next, file);
   await using folder = await open(dirname(file), 'r');

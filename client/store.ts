@@ -8,6 +8,8 @@ import type { z } from 'zod';
 import type { IdentityRotation } from '../contract/devices.ts';
 import type { KeyUpload } from '../contract/keys.ts';
 import type { DeviceMessage } from '../contract/messages.ts';
+import { VyryError } from './errors.ts';
+import { applyChanges, type Change, changesOf, draftOf } from './state-changes.ts';
 
 /** A private key that the device made, with its times in milliseconds since the Unix epoch. */
 export interface StoredKey {
@@ -148,6 +150,8 @@ export interface ClientStore {
    * Runs `change` on a copy of the state, one transaction at a time. When it resolves, the copy is kept durably before
    * the promise of the transaction resolves. When it rejects, nothing has changed. After a crash the state is the one
    * before the transaction or the one after it. test/support/store-contract.ts is the test of these promises.
+   *
+   * @throws {VyryError} STORE_FULL, STORE_FAILED: the medium refused the change
    */
   transaction<T>(change: (state: ClientState) => T | Promise<T>): Promise<T>;
 }
@@ -168,22 +172,19 @@ export function emptyState(): ClientState {
 }
 
 /**
- * Creates a store of a medium: it holds the state in memory, runs one transaction at a time, and saves the JSON of a state
- * that was changed.
+ * Creates a store of a medium: it holds the state in memory, runs one transaction at a time, and saves what was changed.
+ * `save` keeps all changes of a transaction or none.
  */
-export function createStore(initial: ClientState, save: (json: string) => Promise<void>): ClientStore {
+export function createStore(initial: ClientState, save: (changes: readonly Change[]) => Promise<void>): ClientStore {
   let state = initial;
-  let saved = JSON.stringify(initial);
   let last: Promise<unknown> = Promise.resolve();
   const run = async <T>(change: (state: ClientState) => T | Promise<T>): Promise<T> => {
-    const draft = structuredClone(state);
+    const draft = draftOf(state);
     const result = await change(draft);
-    const json = JSON.stringify(draft);
-    if (json === saved) return result;
-    await save(json);
-    // not the draft: the caller may hold parts of it
-    state = JSON.parse(json);
-    saved = json;
+    const changes = changesOf(state, draft);
+    if (changes.length === 0) return result;
+    await save(changes);
+    state = applyChanges(state, changes);
     return result;
   };
   return {
@@ -193,4 +194,11 @@ export function createStore(initial: ClientState, save: (json: string) => Promis
       return next;
     },
   };
+}
+
+/** Returns the error of a medium that did not keep a change. */
+export function storeFailure(cause: unknown, isFull: boolean): VyryError {
+  return isFull
+    ? new VyryError('STORE_FULL', 'There is no room left for the state of this device', { cause })
+    : new VyryError('STORE_FAILED', 'The state of this device could not be kept', { cause });
 }

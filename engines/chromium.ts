@@ -1,17 +1,20 @@
-/** A headless Chromium for pictures of pages. */
+/** A headless Chromium for pictures and tests of pages. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium } from 'playwright-core';
 
 const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Returns whether this machine has a Chromium. */
-export function hasChromium(): boolean {
-  return places.some(existsSync);
+/** What to say where no Chromium is installed. */
+export const noChromium = `There is no Chromium: looked for ${places.join(', ')}`;
+
+/** Returns the program of the Chromium of this machine, or undefined if there is none. */
+export function chromiumPath(): string | undefined {
+  return places.find((path) => existsSync(path));
 }
 
 /** Starts the Chromium of this machine. @throws {Error} no Chromium is installed */
 export async function openChromium(): Promise<Browser> {
-  const executablePath = places.find(existsSync);
-  if (executablePath === undefined) throw new Error(`There is no Chromium: looked for ${places.join(', ')}`);
+  const executablePath = chromiumPath();
+  if (executablePath === undefined) throw new Error(noChromium);
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-lcd-text'] });
 }

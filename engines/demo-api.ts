@@ -25,8 +25,7 @@ export async function withPolicy<T>(
   act: (apiUrl: string) => Promise<T>,
 ): Promise<T> {
   const given = variablesIn(systemFolder);
-  if (given === undefined)
-    throw new Error('Vyry does not run here. Run npm start in another terminal and try again.');
+  if (given === undefined) throw new Error('Vyry does not run here. Run npm start in another terminal and try again.');
   const [api, codec, grpc] = await Promise.all([freePort(), freePort(), freePort()]);
   const env = {
     ...given,

@@ -1,5 +1,5 @@
 /** The one client of the page, and what the page knows of its account. */
-import { createMemoryStore } from '../client/memory-store.ts';
+import { openIndexedDbStore } from '../client/indexed-db-store.ts';
 import type { ClientStore } from '../client/store.ts';
 import { createVyry, type Vyry } from '../client/vyry.ts';
 
@@ -53,6 +53,6 @@ function openClient(): Promise<Opened> {
 }
 
 async function createClient(): Promise<Opened> {
-  const store = createMemoryStore();
+  const store = await openIndexedDbStore('app');
   return { store, vyry: createVyry({ origin: location.origin, store, client: 'web' }) };
 }

@@ -8,7 +8,7 @@ import { hasCode, VyryError } from '../errors.ts';
 import { findKey, removeKey } from '../keys.ts';
 import type { ClientState, DeviceAddress, StoredDeviceMessage, StoredKey } from '../store.ts';
 import { type KeyPair, publicKeyOf } from './curve.ts';
-import { reasonOf, undecryptable } from './failures.ts';
+import { badBundle, reasonOf, undecryptable } from './failures.ts';
 import { checkRecipient, checkSender, identityOf, keepIdentity, ownIdentity } from './identities.ts';
 import { kyberKeyPair } from './kyber.ts';
 import { type Bundle, decodePrefix, looksLikeFirstMessage, type Prefix, prefixBytes } from './pqxdh.ts';
@@ -243,19 +243,27 @@ function ownParty(state: ClientState): OwnParty {
   return { identity: ownIdentity(state), registrationId, address: addressOf({ userId, deviceId }) };
 }
 
-/** Returns what the directory answered, in bytes. @throws {Error} a key is no base64 */
+/** Returns what the directory answered, in bytes. @throws {VyryError} BUNDLE_INVALID: a key is no base64 */
 export function readBundle({ identityKey, device }: NonNullable<Letter['bundle']>): Bundle {
   const { registrationId, signedPreKey, preKey, pqPreKey } = device;
   const signed = (key: DeviceBundle['signedPreKey']) => ({
     keyId: key.keyId,
-    publicKey: fromBase64(key.publicKey),
-    signature: fromBase64(key.signature),
+    publicKey: readKey(key.publicKey),
+    signature: readKey(key.signature),
   });
   return {
     registrationId,
-    identityKey: fromBase64(identityKey),
+    identityKey: readKey(identityKey),
     signedPreKey: signed(signedPreKey),
-    preKey: preKey && { keyId: preKey.keyId, publicKey: fromBase64(preKey.publicKey) },
+    preKey: preKey && { keyId: preKey.keyId, publicKey: readKey(preKey.publicKey) },
     pqPreKey: signed(pqPreKey),
   };
+}
+
+function readKey(text: string): Uint8Array {
+  try {
+    return fromBase64(text);
+  } catch {
+    throw badBundle('a key is no base64');
+  }
 }

@@ -226,15 +226,17 @@ describe('prekeys', () => {
       { ...device, signedPreKey: { ...device.signedPreKey, signature: device.pqPreKey.signature } },
       { ...device, pqPreKey: { ...device.pqPreKey, signature: device.signedPreKey.signature } },
       { ...device, preKey: { keyId: 1, publicKey: toBase64(Uint8Array.of(5, ...new Uint8Array(32))) } },
+      { ...device, preKey: { keyId: 1, publicKey: 'no base64' } },
+      { ...device, signedPreKey: { ...device.signedPreKey, signature: '' } },
+      { ...device, pqPreKey: { ...device.pqPreKey, publicKey: `${device.pqPreKey.publicKey}=` } },
     ];
     for (const changed of wrong)
       await assert.rejects(send(alice, bob, 'x', { bundles: { ...bundles, devices: [changed] } }), {
         code: 'BUNDLE_INVALID',
       });
     const lowOrder = toBase64(Uint8Array.of(5, ...new Uint8Array(32)));
-    await assert.rejects(send(alice, bob, 'x', { bundles: { ...bundles, identityKey: lowOrder } }), {
-      code: 'BUNDLE_INVALID',
-    });
+    for (const identityKey of [lowOrder, 'no base64'])
+      await assert.rejects(send(alice, bob, 'x', { bundles: { ...bundles, identityKey } }), { code: 'BUNDLE_INVALID' });
     const kem = Uint8Array.of(0x0a, ...fromBase64(device.pqPreKey.publicKey).subarray(1));
     const identity = await bob.store.transaction((state) => fromBase64(state.identity?.privateKey ?? ''));
     const pqPreKey = { keyId: 7, publicKey: toBase64(kem), signature: toBase64(sign(identity, kem)) };

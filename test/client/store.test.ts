@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -95,9 +95,22 @@ describe('the file store', () => {
   it('refuses an unreadable file and leaves it as it is', async () => {
     const file = join(folder, 'damaged.json');
     await writeFile(file, '{"userId":');
-    await assert.rejects(openFileStore(file), SyntaxError);
-    await assert.rejects(openFileStore(file), SyntaxError, 'the lock is free');
+    await assert.rejects(openFileStore(file), { code: 'STORE_DAMAGED' });
+    await assert.rejects(openFileStore(file), { code: 'STORE_DAMAGED' }, 'the lock is free');
     assert.equal(await readFile(file, 'utf8'), '{"userId":');
+  });
+
+  it('says STORE_FAILED when a change cannot be written, and goes on without that change', async () => {
+    const file = join(folder, 'failing.json');
+    await using store = await openFileStore(file);
+    const setUser = (userId: string) => store.transaction((state) => void Object.assign(state, { userId }));
+    await setUser('u-1');
+    await mkdir(`${file}.new`);
+    await assert.rejects(setUser('u-2'), { code: 'STORE_FAILED' });
+    await rmdir(`${file}.new`);
+    await store.transaction((state) => void Object.assign(state, { deviceId: 'd-1' }));
+    const { userId, deviceId } = JSON.parse(await readFile(file, 'utf8'));
+    assert.deepEqual([userId, deviceId], ['u-1', 'd-1']);
   });
 
   it('has every transaction that resolved, after kill -9 at any moment', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import nodemailer from 'nodemailer';
-import { hasChromium, openChromium } from '../../engines/chromium.ts';
+import { chromiumPath, noChromium, openChromium } from '../../engines/chromium.ts';
 import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
 import type { Message } from '../../engines/fakes/outbox.ts';
 import { untilHeld } from '../support/faults.ts';
@@ -181,7 +181,7 @@ describe('GET /', () => {
   });
 
   it('sets and clears faults by its switches, and shows why a fault is refused', async (t) => {
-    if (!hasChromium()) return t.diagnostic('There is no Chromium on this machine: the switches were not tried');
+    if (chromiumPath() === undefined) return t.diagnostic(noChromium);
     await using fakes = await startFakes({ twilio: account });
     await using browser = await openChromium();
     const page = await browser.newPage();

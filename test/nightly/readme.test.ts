@@ -1,14 +1,13 @@
 // @rerun never
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type Ready, readReady } from '../../engines/system.ts';
 import { runBlock, shellBlocks, stepsByHand } from '../support/readme.ts';
-import { eventually } from '../support/until.ts';
 
 const project = resolve(import.meta.dirname, '../..');
 
@@ -21,7 +20,10 @@ describe('The README on a new clone', () => {
   it('has two blocks, of which the first is npm start and npm test', () => {
     const [first = '', ...others] = shellBlocks();
     assert.deepEqual(
-      first.trim().split('\n').map((line) => line.split('#')[0]?.trim()),
+      first
+        .trim()
+        .split('\n')
+        .map((line) => line.split('#')[0]?.trim()),
       ['npm start', 'npm test'],
     );
     assert.equal(others.length, 1);
@@ -58,13 +60,10 @@ describe('The README on a new clone', () => {
     options: string[] = [],
   ): Promise<void> {
     const started = spawn('npm', ['start', ...options], { cwd: clone, env: readerEnvironment(env), stdio: 'pipe' });
-    const output = collect(started);
+    const { output, prints } = follow(started);
     const ended = once(started, 'close');
     try {
-      await eventually(() => {
-        assert.equal(started.exitCode, null, output());
-        return output().includes('Vyry runs') || undefined;
-      });
+      await prints('Vyry runs');
       const ready = readReady(data);
       assert.ok(ready, output());
       await act(ready);
@@ -97,8 +96,25 @@ function run(program: string, args: string[], cwd: string): Promise<string> {
   });
 }
 
-function collect(child: ChildProcess): () => string {
+/** Follows what a program prints. */
+function follow(child: ChildProcess) {
   let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => (output += part.toString()));
-  return () => output;
+  const printed = new EventEmitter();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (part: string) => {
+      output += part;
+      printed.emit('more');
+    });
+  }
+  const ending = once(child, 'close');
+  return {
+    output: () => output,
+    /** Resolves when the text was printed. @throws {Error} the program has ended without it */
+    async prints(text: string): Promise<void> {
+      while (!output.includes(text)) {
+        await Promise.race([once(printed, 'more'), ending]);
+        if (child.exitCode !== null && !output.includes(text)) throw new Error(`ended without "${text}":\n${output}`);
+      }
+    },
+  };
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { fromBase64, toBase64, utf8 } from '../../client/bytes.ts';
 import { createMailbox, type Mailbox } from '../../client/mailbox.ts';
+import { applyChanges } from '../../client/state-changes.ts';
 import { type ClientState, type ClientStore, createStore } from '../../client/store.ts';
 import type { KeyBundles } from '../../contract/devices.ts';
 import { createKeys, testStart } from './crypto-devices.ts';
@@ -96,14 +97,14 @@ class Crash extends Error {}
 /** One side: its store loses or keeps the next change when a crash is planned. */
 class Device {
   readonly userId: string;
-  #kept: string;
+  #kept: ClientState;
   #plannedCrash: { isKept: boolean } | undefined;
   store: ClientStore;
   mailbox: Mailbox;
 
   constructor(state: ClientState) {
     this.userId = state.userId ?? '';
-    this.#kept = JSON.stringify(state);
+    this.#kept = state;
     [this.store, this.mailbox] = this.#start();
   }
 
@@ -124,10 +125,10 @@ class Device {
   }
 
   #start(): [ClientStore, Mailbox] {
-    const store = createStore(JSON.parse(this.#kept), async (json) => {
+    const store = createStore(this.#kept, async (changes) => {
       const planned = this.#plannedCrash;
       this.#plannedCrash = undefined;
-      if (planned === undefined || planned.isKept) this.#kept = json;
+      if (planned === undefined || planned.isKept) this.#kept = applyChanges(this.#kept, changes);
       if (planned !== undefined) throw new Crash();
     });
     return [store, createMailbox(store, { now: () => testStart })];

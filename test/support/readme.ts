@@ -29,7 +29,10 @@ export interface BlockRun {
  *
  * @throws {Error} a command of the block failed
  */
-export async function runBlock(block: string, { apiUrl, outboxUrl }: Pick<Ready, 'apiUrl' | 'outboxUrl'>): Promise<BlockRun> {
+export async function runBlock(
+  block: string,
+  { apiUrl, outboxUrl }: Pick<Ready, 'apiUrl' | 'outboxUrl'>,
+): Promise<BlockRun> {
   const text = block.replaceAll('http://127.0.0.1:8000', apiUrl).replaceAll('http://127.0.0.1:8025', outboxUrl);
   const output = await new Promise<string>((done, fail) => {
     execFile('sh', ['-euc', text], (err, stdout, stderr) =>

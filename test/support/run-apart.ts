@@ -2,13 +2,14 @@
  * Long checks of the encryption in processes of their own, two at a time: one process would take more than the ten minutes
  * that a test file has.
  *
- *     node test/support/run-apart.ts beginnings|kills <runs>
+ *     node test/support/run-apart.ts beginnings|kills|browser-kills <runs>
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { checkKilledBrowsers } from './browser-crash-runs.ts';
 import { checkKilledProcesses } from './crash-runs.ts';
 import { checkConversations, prepare } from './crypto-properties.ts';
 
@@ -17,6 +18,7 @@ const program = fileURLToPath(import.meta.url);
 const checks = {
   beginnings: async (runs: number) => await checkConversations(await prepare({ isBegun: false }), runs),
   kills: async (runs: number) => assert.ok((await checkKilledProcesses(runs)) > runs / 2),
+  'browser-kills': async (runs: number) => assert.ok((await checkKilledBrowsers(runs)) > runs / 2),
 } as const;
 
 /** Runs a check once for each number of runs. It throws when one of them fails. */

@@ -2,7 +2,7 @@
  * What every store of the client promises, as cases that throw when a promise is broken. They use nothing of Node, so that
  * they run in a browser on its store as well.
  */
-import type { ClientStore } from '../../client/store.ts';
+import type { ClientState, ClientStore } from '../../client/store.ts';
 
 /** A place that outlives its stores. */
 export interface StoreMedium {
@@ -67,6 +67,47 @@ const storeContract: Readonly<Record<string, StoreCase>> = {
     equal(await (await medium.open()).transaction(({ userId }) => userId), 'u-1');
   },
 
+  'keeps what is changed inside of a field, and what is removed': async (medium) => {
+    const store = await medium.open();
+    await store.transaction((state) => {
+      state.deviceId = 'd-1';
+      state.sessions['u-2.1'] = 'AQA=';
+      state.sessions['u-3.1'] = 'AQE=';
+      state.outbox.push(outgoing('c-1'), outgoing('c-2'));
+      state.keys.preKeys.push({ keyId: 1, secret: 'AA==', createdAt: 1 }, { keyId: 2, secret: 'AQ==', createdAt: 1 });
+    });
+    await store.transaction((state) => {
+      delete state.deviceId;
+      delete state.sessions['u-2.1'];
+      for (const one of state.outbox) one.plain = `ü${one.clientMessageId}`;
+      state.outbox.shift();
+      for (const key of state.keys.preKeys) key.replacedAt = 2;
+      state.keys.preKeys.pop();
+    });
+    for (const opened of [store, await medium.openAfterCrash(), await medium.open()]) {
+      const kept = await opened.transaction(({ deviceId, sessions, outbox, keys }) =>
+        JSON.stringify([deviceId ?? 'none', sessions, outbox.map(({ plain }) => plain), keys.preKeys]),
+      );
+      const keys = [{ keyId: 1, secret: 'AA==', createdAt: 1, replacedAt: 2 }];
+      equal(kept, JSON.stringify(['none', { 'u-3.1': 'AQE=' }, ['üc-2'], keys]));
+    }
+  },
+
+  'changes nothing when a failed transaction has changed what it read': async (medium) => {
+    const store = await medium.open();
+    await store.transaction((state) => {
+      state.outbox.push(outgoing('c-1'));
+    });
+    const failing = store.transaction((state) => {
+      for (const one of state.outbox) one.clientMessageId = 'c-9';
+      throw new Error('no');
+    });
+    equal(await failing.catch((err: Error) => err.message), 'no');
+    const read = ({ outbox }: ClientState) => outbox.map(({ clientMessageId }) => clientMessageId).join();
+    equal(await store.transaction(read), 'c-1');
+    equal(await (await medium.openAfterCrash()).transaction(read), 'c-1');
+  },
+
   'runs one transaction at a time, in their order': async (medium) => {
     const store = await medium.open();
     const increments = Array.from({ length: 20 }, (_, index) =>
@@ -90,7 +131,10 @@ const storeContract: Readonly<Record<string, StoreCase>> = {
       return state.outbox;
     });
     taken.push(outgoing('c-2'));
+    const all = await store.transaction((state) => state);
+    all.outbox.push(outgoing('c-3'));
     equal(await store.transaction(({ outbox }) => outbox.length), 1);
+    equal((await store.transaction((state) => state)).outbox.length, 1);
   },
 };
 
