@@ -172,7 +172,8 @@ export const conversationOperations = {
     method: 'get',
     path: conversations,
     summary: 'List what the calling user decided about others, and who has written',
-    description: 'In the order of the ids of the others. `requested` marks a stranger whose first message waits for a decision.',
+    description:
+      'In the order of the ids of the others. `requested` marks a stranger whose first message waits for a decision.',
     auth: 'session',
     query: z.strictObject({ limit: pageLimit, cursor: pageCursor.optional() }),
     answers: {
