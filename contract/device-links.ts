@@ -106,7 +106,7 @@ export const linkOperations = {
     path: one,
     summary: 'Get the state of a link, at once or as soon as it changes',
     description:
-      'The new device waits here for `claimed`, reveals its nonce, and waits for `approved`, which brings the sealed provision. With `waitSeconds` the answer comes with the next change.',
+      'The new device waits here for `claimed`, reveals its nonce, and waits for `approved`, which brings `sealedProvision`. With `waitSeconds` the answer comes with the next change.',
     auth: 'link',
     query: z.strictObject({ waitSeconds }),
     answers: { 200: Link },
@@ -172,7 +172,7 @@ export const linkOperations = {
     path: `${one}/approve`,
     summary: 'Approve a link and give the sealed provision to the new device',
     description:
-      'After the person has typed the six digits of the new device on this one. `sealedProvision` holds the identity key, sealed for the new device; the server cannot read it. Only the device that claimed may approve.',
+      'After the person has typed the six digits of the new device on this one. `sealedProvision` holds the identity key, encrypted for the new device; the server cannot read it. Only the device that claimed may approve.',
     auth: 'device',
     isBarredOnProbation: true,
     body: z.strictObject({ sealedProvision: base64Text(8192) }),

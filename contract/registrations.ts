@@ -295,7 +295,7 @@ export const registrationOperations = {
     path: one,
     summary: 'Cancel a registration',
     description:
-      'Takes back what the registration has done so far. A registration that has ended is not changed (409).',
+      'Undoes what the registration has done so far. A registration that has ended is not changed (409).',
     auth: 'registration',
     answers: { 204: null },
     failures: [...commonFailures, 'registration-expired', 'registration-closed'],

@@ -31,7 +31,7 @@ describe('Messages with links', () => {
   const stopLink = linkOf('stop-recovery', 'S', app);
 
   for (const texts of languages) {
-    it(`${texts.tag}: the links of a mail can be followed, and stand in its text`, () => {
+    it(`${texts.tag}: the links of a mail can be followed, and are in its text too`, () => {
       const { text, html } = recoveryMail(texts, { product: 'Vyry', minutes: 30, link, stopLink });
       for (const address of [link, stopLink]) {
         assert.ok(text.includes(address), text);
