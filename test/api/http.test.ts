@@ -479,6 +479,15 @@ const openApiShape = {
       additionalProperties: false,
     },
     servers: { type: 'array', items: { type: 'object', required: ['url'] } },
+    tags: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: { name: { type: 'string' }, description: { type: 'string' } },
+        additionalProperties: false,
+      },
+    },
     paths: { type: 'object', propertyNames: { pattern: '^/' }, additionalProperties: { $ref: '#/$defs/pathItem' } },
     components: {
       type: 'object',
@@ -508,6 +517,7 @@ const openApiShape = {
       type: 'object',
       required: ['responses'],
       properties: {
+        tags: { type: 'array', items: { type: 'string' } },
         operationId: { type: 'string' },
         summary: { type: 'string' },
         description: { type: 'string' },
@@ -537,6 +547,7 @@ const openApiShape = {
         required: { type: 'boolean' },
         description: { type: 'string' },
         schema: { $ref: '#/$defs/schema' },
+        example: true,
       },
       if: { properties: { in: { const: 'path' } } },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
@@ -565,7 +576,7 @@ const openApiShape = {
       propertyNames: { pattern: '^\\w+/\\w+' },
       additionalProperties: {
         type: 'object',
-        properties: { schema: { $ref: '#/$defs/schema' } },
+        properties: { schema: { $ref: '#/$defs/schema' }, example: true },
         additionalProperties: false,
       },
     },
