@@ -23,6 +23,8 @@ export class App extends View {
   #account: Account | undefined;
   #screen: Element | undefined;
   #route: RouteName | undefined;
+  /** The address of the screen, with its parameters. */
+  #address = '';
   #failure: unknown;
 
   protected override opened(): void {
@@ -82,10 +84,11 @@ export class App extends View {
   }
 
   #place(name: RouteName): void {
-    if (name === this.#route) return;
+    if (location.href === this.#address) return;
     const isFirst = this.#route === undefined;
     const screen = document.createElement(`vyry-${name}`);
     this.#route = name;
+    this.#address = location.href;
     this.#screen = screen;
     if (screen instanceof Screen) document.title = `${screen.heading()} · Vyry`;
     if (isFirst) return;
