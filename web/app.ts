@@ -1,6 +1,7 @@
 /** The frame of the page: header, navigation, the screen of the route, footer. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { hasCode } from '../client/errors.ts';
+import './connection.ts';
 import { problemOf, problemView } from './problems.ts';
 import { addressOf, open } from './router.ts';
 import { isOpenTo, type RouteName, routeOf, routes } from './routes.ts';
@@ -9,12 +10,12 @@ import { chooseLanguage, language, languages, texts } from './texts.ts';
 import { type Account, accountChanged, readAccount } from './vyry.ts';
 
 /** The first screen of those with a session, and of those without. */
-const home = { in: 'sign-in', out: 'sign-in' } as const satisfies Record<'in' | 'out', RouteName>;
+const home = { in: 'chats', out: 'sign-in' } as const satisfies Record<'in' | 'out', RouteName>;
 
 /** The links of the navigation, in order. */
 const links = {
-  in: [],
-  out: ['sign-in'],
+  in: ['chats', 'devices', 'account', 'security'],
+  out: ['sign-in', 'register', 'link'],
 } as const satisfies Record<'in' | 'out', readonly RouteName[]>;
 
 /** The element `vyry-app`. */
@@ -40,6 +41,7 @@ export class App extends View {
         <a class="brand" href="/app">Vyry</a>
         <nav aria-label=${frame.navigation}>${this.#links()}</nav>
       </header>
+      <vyry-connection></vyry-connection>
       <main id="main" tabindex="-1">${this.#failure ? this.#refused() : (this.#screen ?? nothing)}</main>
       <footer>
         <label>${frame.language}

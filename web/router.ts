@@ -4,9 +4,28 @@
  */
 import type { RouteName } from './routes.ts';
 
+/** An address of the page. */
+export type Address = Pick<Location, 'hash' | 'pathname'>;
+
+/** The addresses in messages to owners end in `#<name>=<token>`. */
+const messageLinks: Record<string, string> = {
+  token: '/recover?token=',
+  stop: '/not-me?stop=recovery&token=',
+  'stop-registration': '/not-me?stop=registration&token=',
+};
+
+/** Returns the name and the parameters of an address, whether there is such a route or not. */
+export function readAddress({ hash, pathname }: Address): { name: string; parameters: URLSearchParams } {
+  // the fragment of a QR code is read only by the screen that scans it
+  if (pathname === '/app/link') return { name: 'link-opened', parameters: new URLSearchParams() };
+  const route = hash.slice(1).replace(/^([\w-]+)=/, (whole, name) => messageLinks[name] ?? whole);
+  const [path = '', query = ''] = route.split('?');
+  return { name: path.slice(1), parameters: new URLSearchParams(query) };
+}
+
 /** Returns the parameters of the current route. */
 export function routeParameters(): URLSearchParams {
-  return new URLSearchParams(location.hash.split('?')[1] ?? '');
+  return readAddress(location).parameters;
 }
 
 /** Returns the address of a route, for links. */

@@ -85,10 +85,15 @@ export abstract class Screen extends View {
     this.update();
   }
 
+  /** Shows what the last act came to. */
+  protected feedback(): TemplateResult {
+    return html`<p class="notice" role="status">${this.#notice}</p>
+      <div role="alert">${this.#problem ? problemView(this.#problem) : nothing}</div>`;
+  }
+
   protected override view(): TemplateResult {
     return html`<h1 tabindex="-1">${this.heading()}</h1>
-      <p class="notice" role="status">${this.#notice}</p>
-      <div role="alert">${this.#problem ? problemView(this.#problem) : nothing}</div>
+      ${this.feedback()}
       <div aria-busy=${this.isBusy}>${this.content()}</div>`;
   }
 }

@@ -72,10 +72,10 @@ describe('GET /app', () => {
 
 describe('the texts of the page', () => {
   it('have the same places for values in every language', async () => {
-    const placesIn = (texts: Record<string, Record<string, string>>) =>
-      Object.entries(texts).flatMap(([group, ones]) =>
-        Object.entries(ones).map(([name, text]) => [`${group}.${name}`, text.match(/\{\w+\}/g)?.sort() ?? []]),
-      );
+    const placesIn = (text: unknown, name = ''): [string, string[]][] =>
+      typeof text === 'string'
+        ? [[name, text.match(/\{\w+\}/g)?.sort() ?? []]]
+        : Object.entries(text as object).flatMap(([part, inner]) => placesIn(inner, `${name}.${part}`));
     const english = placesIn(await languages.en.load());
     for (const { load, name } of Object.values(languages)) assert.deepEqual(placesIn(await load()), english, name);
   });

@@ -1,7 +1,11 @@
 import type { Texts } from '../texts.ts';
+import { arabicAccount } from './ar-account.ts';
+import { arabicMessages } from './ar-messages.ts';
 
 /** Arabic. */
 export const arabic: Texts = {
+  ...arabicAccount,
+  ...arabicMessages,
   frame: {
     skip: 'انتقل إلى المحتوى',
     navigation: 'القائمة الرئيسية',
@@ -12,6 +16,22 @@ export const arabic: Texts = {
     tryAgain: 'حاول مرة أخرى',
   },
   titles: {
+    chats: 'المحادثات',
+    chat: 'محادثة',
+    safety: 'رقم الأمان',
+    devices: 'الأجهزة',
+    link: 'ربط هذا الجهاز',
+    'link-device': 'ربط جهاز',
+    people: 'محادثة جديدة',
+    register: 'التسجيل',
+    recover: 'كلمة مرور منسية',
+    'not-me': 'لم أكن أنا',
+    'link-opened': 'ربط جهاز',
+    account: 'الحساب',
+    password: 'كلمة المرور ورمز PIN',
+    data: 'بياناتك',
+    sessions: 'الجلسات',
+    security: 'الأمان',
     'sign-in': 'تسجيل الدخول',
   },
   problems: {
@@ -31,18 +51,15 @@ export const arabic: Texts = {
     INTERNAL_ERROR: 'حدث خطأ لدينا. حاول من جديد؛ وإذا تكرر فأخبر المسؤول.',
     UNAVAILABLE: 'الخدمة غير متاحة الآن. حاول من جديد بعد بضع ثوانٍ.',
     UNREACHABLE: 'لا يمكن الوصول إلى الخادم. تحقق من اتصالك وحاول من جديد.',
+    LINK_ENDED: 'رُفض الطلب أو انتهت صلاحيته. اطلب من جديد.',
+    LINK_PROVISION: 'ما أرسله الجهاز الآخر لا يمكن استخدامه. اطلب من جديد.',
+    CAPTCHA_UNKNOWN: 'تعذّر حل الاختبار. حاول من جديد.',
+    NO_REGISTRATION: 'لا يوجد تسجيل لمتابعته. ابدأ تسجيلًا جديدًا.',
+    REGISTRATION_ENDED: 'انتهى التسجيل. ابدأ تسجيلًا جديدًا.',
+    NO_KEYS: 'ليس لدى هذا المتصفح مفاتيح للحساب بعد. اربطه أو هيّئه كجهاز.',
+    SIGNAL_REFUSED: 'يرفض خادم Signal ذلك. اتبع نصيحته في التطبيق.',
     attemptsLeft: 'المحاولات المتبقية: {count}',
     retryAt: 'يمكن من جديد عند {time}',
     reference: 'المرجع للمسؤول: {requestId}',
-  },
-  signIn: {
-    identifier: 'اسم المستخدم أو رقم الهاتف أو البريد الإلكتروني',
-    password: 'كلمة المرور',
-    passwordHint: 'اتركها فارغة لتصلك رسالة برمز بدلًا منها.',
-    submit: 'تسجيل الدخول',
-    codeSent: 'إذا وُجد حساب كهذا فقد أُرسل رمز. وهو صالح حتى {time}.',
-    code: 'الرمز',
-    verify: 'تحقق من الرمز',
-    startAgain: 'ابدأ من جديد',
   },
 };

@@ -1,7 +1,11 @@
 import type { Texts } from '../texts.ts';
+import { germanAccount } from './de-account.ts';
+import { germanMessages } from './de-messages.ts';
 
 /** German. */
 export const german: Texts = {
+  ...germanAccount,
+  ...germanMessages,
   frame: {
     skip: 'Zum Inhalt springen',
     navigation: 'Hauptnavigation',
@@ -12,6 +16,22 @@ export const german: Texts = {
     tryAgain: 'Noch einmal versuchen',
   },
   titles: {
+    chats: 'Unterhaltungen',
+    chat: 'Unterhaltung',
+    safety: 'Sicherheitsnummer',
+    devices: 'Geräte',
+    link: 'Dieses Gerät verknüpfen',
+    'link-device': 'Gerät verknüpfen',
+    people: 'Neue Unterhaltung',
+    register: 'Registrieren',
+    recover: 'Passwort vergessen',
+    'not-me': 'Das war ich nicht',
+    'link-opened': 'Ein Gerät verknüpfen',
+    account: 'Konto',
+    password: 'Passwort und PIN',
+    data: 'Ihre Daten',
+    sessions: 'Sitzungen',
+    security: 'Sicherheit',
     'sign-in': 'Anmelden',
   },
   problems: {
@@ -35,18 +55,16 @@ export const german: Texts = {
       'Bei uns ist etwas schiefgegangen. Versuchen Sie es noch einmal; wenn es wieder geschieht, sagen Sie es Ihrem Administrator.',
     UNAVAILABLE: 'Der Dienst ist gerade nicht verfügbar. Versuchen Sie es in ein paar Sekunden noch einmal.',
     UNREACHABLE: 'Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und versuchen Sie es noch einmal.',
+    LINK_ENDED: 'Die Anfrage wurde abgelehnt oder ist abgelaufen. Fragen Sie noch einmal.',
+    LINK_PROVISION: 'Was das andere Gerät gesendet hat, ist nicht zu gebrauchen. Fragen Sie noch einmal.',
+    CAPTCHA_UNKNOWN: 'Das Captcha ließ sich nicht lösen. Versuchen Sie es noch einmal.',
+    NO_REGISTRATION: 'Es gibt keine Registrierung, die weitergehen könnte. Beginnen Sie eine neue.',
+    REGISTRATION_ENDED: 'Die Registrierung ist beendet. Beginnen Sie eine neue.',
+    NO_KEYS:
+      'Dieser Browser hat noch keine Schlüssel des Kontos. Verknüpfen Sie ihn, oder richten Sie ihn als Gerät ein.',
+    SIGNAL_REFUSED: 'Der Signal-Server lehnt es ab. Folgen Sie seinem Rat in der App.',
     attemptsLeft: 'Verbleibende Versuche: {count}',
     retryAt: 'Wieder möglich um {time}',
     reference: 'Kennung für Ihren Administrator: {requestId}',
-  },
-  signIn: {
-    identifier: 'Benutzername, Telefonnummer oder E-Mail-Adresse',
-    password: 'Passwort',
-    passwordHint: 'Lassen Sie es leer, um stattdessen einen Code zu bekommen.',
-    submit: 'Anmelden',
-    codeSent: 'Wenn es ein solches Konto gibt, wurde ein Code gesendet. Er gilt bis {time}.',
-    code: 'Code',
-    verify: 'Code prüfen',
-    startAgain: 'Von vorn anfangen',
   },
 };

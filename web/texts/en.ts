@@ -1,5 +1,10 @@
 /** English. */
+import { englishAccount } from './en-account.ts';
+import { englishMessages } from './en-messages.ts';
+
 export const english = {
+  ...englishAccount,
+  ...englishMessages,
   frame: {
     skip: 'Skip to content',
     navigation: 'Main',
@@ -10,6 +15,22 @@ export const english = {
     tryAgain: 'Try again',
   },
   titles: {
+    chats: 'Conversations',
+    chat: 'Conversation',
+    safety: 'Safety number',
+    devices: 'Devices',
+    link: 'Link this device',
+    'link-device': 'Link a device',
+    people: 'New conversation',
+    register: 'Register',
+    recover: 'Forgotten password',
+    'not-me': 'It was not me',
+    'link-opened': 'Link a device',
+    account: 'Account',
+    password: 'Password and PIN',
+    data: 'Your data',
+    sessions: 'Sessions',
+    security: 'Security',
     'sign-in': 'Sign in',
   },
   problems: {
@@ -29,18 +50,15 @@ export const english = {
     INTERNAL_ERROR: 'Something went wrong on our side. Try again; if it happens again, tell your administrator.',
     UNAVAILABLE: 'The service is not available at the moment. Try again in a few seconds.',
     UNREACHABLE: 'The server cannot be reached. Check your connection and try again.',
+    LINK_ENDED: 'The request was denied or has expired. Ask again.',
+    LINK_PROVISION: 'What the other device sent cannot be used. Ask again.',
+    CAPTCHA_UNKNOWN: 'The captcha could not be solved. Try again.',
+    NO_REGISTRATION: 'There is no registration to continue. Start a new one.',
+    REGISTRATION_ENDED: 'The registration has ended. Start a new one.',
+    NO_KEYS: 'This browser has no keys of the account yet. Link it, or set it up as a device.',
+    SIGNAL_REFUSED: 'The Signal server refuses it. Follow its advice in the app.',
     attemptsLeft: 'Attempts left: {count}',
     retryAt: 'Possible again at {time}',
     reference: 'Reference for your administrator: {requestId}',
-  },
-  signIn: {
-    identifier: 'User name, telephone number or e-mail address',
-    password: 'Password',
-    passwordHint: 'Leave it empty to get a code instead.',
-    submit: 'Sign in',
-    codeSent: 'If there is such an account, a code was sent. It is valid until {time}.',
-    code: 'Code',
-    verify: 'Check the code',
-    startAgain: 'Start again',
   },
 };

@@ -1,7 +1,11 @@
 import type { Texts } from '../texts.ts';
+import { spanishAccount } from './es-account.ts';
+import { spanishMessages } from './es-messages.ts';
 
 /** Spanish. */
 export const spanish: Texts = {
+  ...spanishAccount,
+  ...spanishMessages,
   frame: {
     skip: 'Ir al contenido',
     navigation: 'Principal',
@@ -12,6 +16,22 @@ export const spanish: Texts = {
     tryAgain: 'Intentar de nuevo',
   },
   titles: {
+    chats: 'Conversaciones',
+    chat: 'Conversación',
+    safety: 'Número de seguridad',
+    devices: 'Dispositivos',
+    link: 'Vincular este dispositivo',
+    'link-device': 'Vincular un dispositivo',
+    people: 'Nueva conversación',
+    register: 'Registrarse',
+    recover: 'Contraseña olvidada',
+    'not-me': 'No fui yo',
+    'link-opened': 'Vincular un dispositivo',
+    account: 'Cuenta',
+    password: 'Contraseña y PIN',
+    data: 'Sus datos',
+    sessions: 'Sesiones',
+    security: 'Seguridad',
     'sign-in': 'Iniciar sesión',
   },
   problems: {
@@ -31,18 +51,15 @@ export const spanish: Texts = {
     INTERNAL_ERROR: 'Algo ha fallado por nuestra parte. Inténtelo de nuevo; si se repite, avise a su administrador.',
     UNAVAILABLE: 'El servicio no está disponible en este momento. Inténtelo de nuevo en unos segundos.',
     UNREACHABLE: 'No se puede alcanzar el servidor. Compruebe su conexión e inténtelo de nuevo.',
+    LINK_ENDED: 'La petición fue rechazada o ha caducado. Pregunte de nuevo.',
+    LINK_PROVISION: 'Lo que envió el otro dispositivo no se puede usar. Pregunte de nuevo.',
+    CAPTCHA_UNKNOWN: 'No se pudo resolver el captcha. Inténtelo de nuevo.',
+    NO_REGISTRATION: 'No hay ningún registro que continuar. Empiece uno nuevo.',
+    REGISTRATION_ENDED: 'El registro ha terminado. Empiece uno nuevo.',
+    NO_KEYS: 'Este navegador aún no tiene claves de la cuenta. Vincúlelo o configúrelo como dispositivo.',
+    SIGNAL_REFUSED: 'El servidor de Signal lo rechaza. Siga su consejo en la aplicación.',
     attemptsLeft: 'Intentos restantes: {count}',
     retryAt: 'De nuevo posible a las {time}',
     reference: 'Referencia para su administrador: {requestId}',
-  },
-  signIn: {
-    identifier: 'Nombre de usuario, número de teléfono o correo electrónico',
-    password: 'Contraseña',
-    passwordHint: 'Déjela vacía para recibir un código en su lugar.',
-    submit: 'Iniciar sesión',
-    codeSent: 'Si existe esa cuenta, se ha enviado un código. Es válido hasta las {time}.',
-    code: 'Código',
-    verify: 'Comprobar el código',
-    startAgain: 'Empezar de nuevo',
   },
 };
