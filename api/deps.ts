@@ -76,8 +76,6 @@ export interface ApiDeps {
   rateLimits: RateLimits;
   /** The attempts of `requests-per-address`. */
   requestLeases: RateLimitLeases;
-  /** The attempts of `messages-per-device`. */
-  messageLeases: RateLimitLeases;
   smsBudget: SmsBudget;
   sessions: AuthSessions;
   sessionLife: AuthSessionLife;

@@ -13,7 +13,7 @@ import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSubscriptions } from '../adapters/redis/subscriptions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
-import { type LimitName, messageLimit, requestLimit } from '../domain/limits.ts';
+import { requestLimit } from '../domain/limits.ts';
 import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
 import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
 import type { Connections, SharedConfig } from './connections.ts';
@@ -102,8 +102,6 @@ function storesOf(
   const limitKey = deriveKey(payloadKey, 'limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(limitKey, kind, text);
   const rateLimits = createRateLimits(redis);
-  const leasesOf = (name: LimitName, windows: SharedConfig['LIMIT_REQUESTS_PER_ADDRESS'], kind: string) =>
-    createRateLimitLeases(rateLimits, { limit: { name, windows }, keyOf: (source) => limitHash(kind, source) });
   const inboxes = createInboxes(redis, {
     durability: config.MESSAGE_DURABILITY,
     replicaTimeoutMs: config.MESSAGE_REPLICA_TIMEOUT_MS,
@@ -125,7 +123,9 @@ function storesOf(
     hashKey: deriveKey(payloadKey, 'idempotency'),
     rateLimits,
     limitHash,
-    requestLeases: leasesOf(requestLimit, config.LIMIT_REQUESTS_PER_ADDRESS, 'address'),
-    messageLeases: leasesOf(messageLimit, config.LIMIT_MESSAGES_PER_DEVICE, 'device'),
+    requestLeases: createRateLimitLeases(rateLimits, {
+      limit: { name: requestLimit, windows: config.LIMIT_REQUESTS_PER_ADDRESS },
+      keyOf: (source) => limitHash('address', source),
+    }),
   };
 }

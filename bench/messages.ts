@@ -1,8 +1,8 @@
 /**
  * `npm run bench:messages`: the processor time of a message and how long it takes from its sender to its recipient, at a
  * steady rate. In one run and in turn: a bare Socket.IO relay, the same with the Redis adapter on one node and across two,
- * and our gateways with both devices on one and on different ones. The relays store nothing; ours stores each message and
- * deletes it when the recipient has acknowledged it.
+ * a relay that stores each message with one script and deletes it when it was acknowledged, and does nothing else; and our
+ * gateways with both devices on one and on different ones, which store and delete each message too.
  *
  * Options: `--rate 2000` messages a second, `--seconds 5` a round, `--rounds 4`, `--pairs 100`. It prints the figures with
  * machine and commit, and asserts nothing.
@@ -70,6 +70,13 @@ try {
     await bareRelay(servers, { name: 'bare relay', redis: undefined, urls: [] }),
     await bareRelay(servers, { name: 'Redis adapter, one node', redis: load, urls: [load.redisUrl] }),
     await bareRelay(servers, { name: 'Redis adapter, two nodes', redis: load, urls: [load.redisUrl, load.redisUrl] }),
+    await bareRelay(servers, { name: 'stored, one node', redis: load, urls: [load.redisUrl], isStored: true }),
+    await bareRelay(servers, {
+      name: 'stored, two nodes',
+      redis: load,
+      urls: [load.redisUrl, load.redisUrl],
+      isStored: true,
+    }),
     await ours(servers, load, { name: 'Vyry, one gateway', first: 0, gateways: [0, 0] }),
     await ours(servers, load, { name: 'Vyry, two gateways', first: 2 * pairs, gateways: [0, 1] }),
   ];
@@ -144,12 +151,17 @@ interface BareOptions {
   redis: LoadSystem | undefined;
   /** The URL of Redis for each node with the adapter; none for one node without it. */
   urls: string[];
+  isStored?: boolean;
 }
 
 /** Senders connect to the first node, recipients to the last one. */
-async function bareRelay(servers: AsyncDisposableStack, { name, redis, urls }: BareOptions): Promise<Relay> {
+async function bareRelay(servers: AsyncDisposableStack, options: BareOptions): Promise<Relay> {
+  const { name, redis, urls, isStored = false } = options;
+  const mode = isStored ? ['--store'] : [];
   const nodes = await Promise.all(
-    (urls.length === 0 ? [[]] : urls.map((url) => [url, name])).map((args) => startBareServer('bare-relay', args)),
+    (urls.length === 0 ? [[]] : urls.map((url) => [url, name, ...mode])).map((args) =>
+      startBareServer('bare-relay', args),
+    ),
   );
   for (const node of nodes) servers.use(node);
   const connect = async (port: number | undefined, as: string) => {
@@ -169,7 +181,12 @@ async function bareRelay(servers: AsyncDisposableStack, { name, redis, urls }: B
       return senders[pair]?.emitWithAck('send', { to: `recipient${pair}`, ...message }) ?? Promise.resolve();
     },
   });
-  for (const [pair, socket] of recipients.entries()) socket.on('message', () => relay.received(pair));
+  for (const [pair, socket] of recipients.entries()) {
+    socket.on('message', (_message, acknowledge?: () => void) => {
+      acknowledge?.();
+      relay.received(pair);
+    });
+  }
   return relay;
 }
 

@@ -21,6 +21,11 @@ export interface Window {
   windowSeconds: number;
 }
 
+/** Returns how long after one action the next one becomes possible, in milliseconds, where they become so one by one. */
+export function spacingMs({ max, windowSeconds }: Window): number {
+  return (windowSeconds * 1000) / max;
+}
+
 /**
  * An action that limits count. `check`: a wrong code; a right one is refunded. `wrong-code-ratio`: as `check`, but the
  * limit applies only to keys with fewer right codes than its maximum in these windows. `throttle`: a wrong code while
@@ -48,7 +53,6 @@ export type LimitedAct =
   | 'link'
   | 'approval'
   | 'push-test'
-  | 'message'
   | 'request';
 
 /** What a limit counts by. */
@@ -193,8 +197,6 @@ export const limits = {
   },
   'keys-per-caller': { act: 'key-fetch', key: 'name', variable: 'LIMIT_KEYS_PER_CALLER', away: 'closed' },
   'keys-per-target': { act: 'key-hand-out', key: 'name', variable: 'LIMIT_KEYS_PER_TARGET', away: 'closed' },
-  // closed: without these limits the inboxes of others can be filled; the script of a send counts pairs and recipients
-  'messages-per-device': { act: 'message', key: 'device', variable: 'LIMIT_MESSAGES_PER_DEVICE', away: 'closed' },
   // open: it protects neither money nor secrets; actions that cost money or check secrets have limits of their own
   'requests-per-address': { act: 'request', key: 'address', variable: 'LIMIT_REQUESTS_PER_ADDRESS', away: 'open' },
 } as const satisfies Record<string, LimitRow>;
@@ -206,8 +208,6 @@ export type LimitVariable = (typeof limits)[LimitName]['variable'];
 
 /** The limit that every request consumes. */
 export const requestLimit = 'requests-per-address' satisfies LimitName;
-/** The limit that every message consumes. */
-export const messageLimit = 'messages-per-device' satisfies LimitName;
 
 /** Returns the limits of an action for the given keys, narrower ones first. */
 export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>>): { name: LimitName; key: string }[] {

@@ -1,5 +1,6 @@
 /**
- * Runs a script many times at once: the calls of one turn of the event loop go to Redis together, in one write.
+ * Runs scripts many times at once: the calls of one turn of the event loop go to Redis together, in one write, which costs as
+ * much as the work of Redis.
  *
  * Where replicas must have what was written, one WAIT follows on the same connection. It covers everything that was written
  * before on that connection, and blocks it, so calls that come meanwhile are the next group. A connection that breaks
@@ -11,6 +12,7 @@ import { loadScript, type Redis, type Script } from './connect.ts';
 
 /** A call that waits for its group. */
 interface Waiting {
+  command: string;
   keys: string[];
   args: (string | number)[];
   done: PromiseWithResolvers<unknown>;
@@ -22,13 +24,20 @@ type Reply = [err: Error | null, reply?: unknown];
 /** What a pipeline has of a script. */
 type Commands = Record<string, (...args: (string | number)[]) => unknown>;
 
+/** The groups of each connection: the calls of all its scripts go together. */
+const groups = new WeakMap<Redis, Collect>();
+
 /**
- * Creates a script whose calls of one turn go to Redis together. In Redis Cluster each call goes to the node of its keys.
+ * Creates a script whose calls of one turn go to Redis together with those of the other grouped scripts of the connection,
+ * in their order. In Redis Cluster each call goes to the node of its keys.
  */
 export function groupedScript(redis: Redis, name: string): Script {
   if (redis.isCluster) return loadScript(redis, name);
-  const pipelineOf = createPipelines(redis, name);
-  return collect(async (group) => settle(group, (await pipelineOf(group).exec()) ?? []), { isHeld: false });
+  const known = groups.get(redis);
+  const collected =
+    known ?? collect(async (group) => settle(group, (await pipelineOf(redis, group).exec()) ?? []), { isHeld: false });
+  groups.set(redis, collected);
+  return collected(commandOf(redis, name));
 }
 
 /**
@@ -38,12 +47,11 @@ export function groupedScript(redis: Redis, name: string): Script {
  * @throws {Failure} unavailable fewer replicas have it in time; it is written even so
  */
 export function createReplicatedGroups(redis: Redis, name: string, { timeoutMs }: { timeoutMs: number }): Script {
-  const pipelineOf = createPipelines(redis, name);
   let replicas: number | undefined;
-  return collect(
+  const collected = collect(
     async (group) => {
       const asked = replicas ?? connectedIn([null, await redis.role()]) ?? 1;
-      const replies: Reply[] = (await pipelineOf(group).wait(asked, timeoutMs).role().exec()) ?? [];
+      const replies: Reply[] = (await pipelineOf(redis, group).wait(asked, timeoutMs).role().exec()) ?? [];
       const [waited, role] = replies.slice(group.length);
       // the next group waits for those that are connected by then
       replicas = connectedIn(role);
@@ -52,6 +60,7 @@ export function createReplicatedGroups(redis: Redis, name: string, { timeoutMs }
     },
     { isHeld: true },
   );
+  return collected(commandOf(redis, name));
 }
 
 /** Returns how many replicas the answer of ROLE names, at least 1; undefined if it has none. */
@@ -60,19 +69,23 @@ function connectedIn(role: Reply | undefined): number | undefined {
   return kind === 'master' ? Math.max(1, replicas?.length ?? 0) : undefined;
 }
 
-function createPipelines(redis: Redis, name: string) {
+function commandOf(redis: Redis, name: string): string {
   loadScript(redis, name);
-  const command = name.replaceAll('-', '_');
-  return (group: readonly Waiting[]) => {
-    const pipeline = redis.pipeline();
-    const { [command]: run } = pipeline as unknown as Commands;
-    for (const { keys, args } of group) run?.call(pipeline, keys.length, ...keys, ...args);
-    return pipeline;
-  };
+  return name.replaceAll('-', '_');
 }
 
+function pipelineOf(redis: Redis, group: readonly Waiting[]) {
+  const pipeline = redis.pipeline();
+  const commands = pipeline as unknown as Commands;
+  for (const { command, keys, args } of group) commands[command]?.(keys.length, ...keys, ...args);
+  return pipeline;
+}
+
+/** Returns a script whose calls are collected. */
+type Collect = (command: string) => Script;
+
 /** Collects the calls of a turn. Held: those that come before a group is answered are the next one. */
-function collect(execute: (group: Waiting[]) => Promise<void>, { isHeld }: { isHeld: boolean }): Script {
+function collect(execute: (group: Waiting[]) => Promise<void>, { isHeld }: { isHeld: boolean }): Collect {
   let waiting: Waiting[] = [];
   let isPlanned = false;
   const flush = async () => {
@@ -89,9 +102,9 @@ function collect(execute: (group: Waiting[]) => Promise<void>, { isHeld }: { isH
     isPlanned = true;
     setImmediate(() => void flush());
   };
-  return (keys, args) => {
+  return (command) => (keys, args) => {
     const done = Promise.withResolvers<unknown>();
-    waiting.push({ keys, args, done });
+    waiting.push({ command, keys, args, done });
     plan();
     return done.promise;
   };

@@ -3,7 +3,7 @@
  * replaces one with a later version, so writers need no order among them.
  */
 import type { DeviceSet, StoredDevice } from '../../domain/device.ts';
-import type { ConversationCode, DeviceAddress, InboxGap } from '../../domain/message.ts';
+import type { DeviceAddress, InboxGap } from '../../domain/message.ts';
 import { loadScript, type Redis, timeOf } from './connect.ts';
 import { gapOf } from './inbox-contents.ts';
 import { keys } from './keys.ts';
@@ -52,27 +52,6 @@ export function createInboxDevices(redis: Redis) {
         const written = await write(names, args);
         if (written !== -1) return written === 1;
       }
-    },
-
-    /**
-     * Returns what a sender needs to know of its own side: what it decided about a user, and how many devices it has. Each is
-     * undefined if it is not cached.
-     */
-    async senderSide(
-      userId: string,
-      peerId: string,
-    ): Promise<{ conversation: ConversationCode | undefined; devices: number | undefined }> {
-      const conversation = keys.conversation({ userId, peerId });
-      // one write to the socket: each costs as much as the work of Redis
-      const replies = await redis.pipeline().get(conversation).hget(keys.inboxes({ userId }), 'size').exec();
-      const [code, devices] = (replies ?? []).map(([err, reply]) => {
-        if (err) throw err;
-        return (reply ?? undefined) as string | undefined;
-      });
-      return {
-        conversation: code as ConversationCode | undefined,
-        devices: devices === undefined ? undefined : Number(devices),
-      };
     },
 
     /** Returns the inboxes of a user. */

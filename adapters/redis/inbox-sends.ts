@@ -4,7 +4,7 @@
  * Consistency: the script is atomic, and `clientMessageId` makes it safe to repeat. When Redis is unavailable, calls throw.
  */
 import { hash } from 'node:crypto';
-import type { Window } from '../../domain/limits.ts';
+import { spacingMs, type Window } from '../../domain/limits.ts';
 import {
   type ConversationCode,
   type DeviceAddress,
@@ -168,8 +168,8 @@ function callOf(
     ...[now ?? '', userId, nodeId, from.userId === userId ? from.deviceId : ''],
     ...[nameOf(send.clientMessageId), send.bodyHash, conversation],
     ...[messages.some(({ type }) => type === 'receipt') ? 1 : '', isOnline ? 1 : '', isUrgent ? 1 : ''],
-    ...spacing(limits.pair),
-    ...spacing(limits.recipient),
+    ...[spacingMs(limits.pair), limits.pair.windowSeconds * 1000],
+    ...[spacingMs(limits.recipient), limits.recipient.windowSeconds * 1000],
     ...[caps.count, caps.bytes, rememberedSends, rememberedSeconds, wakeUpSeconds, others],
   ];
   const inboxes: string[] = [];
@@ -185,11 +185,6 @@ function callOf(
 /** 96 bits tell the last sends of a device apart, and are shorter than most ids of clients. */
 function nameOf(clientMessageId: string): string {
   return hash('sha256', clientMessageId, 'base64url').slice(0, 16);
-}
-
-/** The time between two messages, and the window, in milliseconds. */
-function spacing({ max, windowSeconds }: Window): [number, number] {
-  return [(windowSeconds * 1000) / max, windowSeconds * 1000];
 }
 
 function resultOf(send: Send, [outcome, ...rest]: Reply): SendResult {

@@ -28,6 +28,7 @@ import { createInboxArchive } from './inbox-archive.ts';
 import { createInboxConnections } from './inbox-connections.ts';
 import { createInboxContents } from './inbox-contents.ts';
 import { createInboxDevices } from './inbox-devices.ts';
+import { createInboxSenders } from './inbox-senders.ts';
 import { createSends, type SendOptions } from './inbox-sends.ts';
 
 /** The store of inboxes. */
@@ -37,6 +38,7 @@ export type Inboxes = ReturnType<typeof createInboxes>;
 export function createInboxes(redis: Redis, options: SendOptions = {}) {
   return {
     ...createSends(redis, options),
+    ...createInboxSenders(redis),
     ...createInboxConnections(redis),
     ...createInboxContents(redis),
     ...createInboxDevices(redis),

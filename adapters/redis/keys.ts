@@ -203,6 +203,13 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  messageLimit: {
+    key: 'message-limit:{<userId>}:<deviceId>',
+    writers: ['api', 'gateway'],
+    life: { seconds: 86_400, after: 'the last message of the device, at most' },
+    encrypted: 'no',
+    personal: { userIdIn: 'key' },
+  },
   conversation: {
     key: 'conversation:{<userId>}:<peerId>',
     writers: ['api', 'gateway'],

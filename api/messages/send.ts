@@ -2,7 +2,7 @@
  * `PUT /messages/{userId}` and `message:send`: a message to every device of a user.
  *
  * 1. What is wrong with the request itself is refused before anything is read or counted.
- * 2. The limit of the sending device, then the side of the sender: nobody writes to a user whom he or she has blocked.
+ * 2. The limit of the sending device and the side of the sender, in one step: nobody writes to a user whom he or she has blocked.
  * 3. The script of the recipient stores and publishes the message, or refuses it, in one step. What its caches lack is
  *    read from MongoDB once: devices, and the side of the recipient.
  * 4. Who has written has accepted; that a stranger has written is recorded for the recipient. Devices that are not
@@ -27,15 +27,12 @@ import { malformed } from '../parse.ts';
 import { failureOf } from '../problems.ts';
 import type { HandlerInput } from '../serve.ts';
 import { type WakeUpDeps, wakeUp } from '../wake-up.ts';
-import { limitMessage } from './limit.ts';
 
 type RestOp = typeof messageOperations.sendMessage;
 type EventOp = (typeof socketOperations)['message:send'];
 
 /** The dependencies of a send. */
-export type SendDeps = ConversationChangeDeps &
-  WakeUpDeps &
-  Pick<ApiDeps, 'inboxes' | 'messageLeases' | 'node' | 'config' | 'events'>;
+export type SendDeps = ConversationChangeDeps & WakeUpDeps & Pick<ApiDeps, 'inboxes' | 'node' | 'config' | 'events'>;
 
 /** A message that a device sends to a user. */
 interface Sending {
@@ -82,11 +79,10 @@ async function sendTo(deps: SendDeps, sending: Sending): Promise<SentMessage> {
 }
 
 async function send(deps: SendDeps, sending: Sending): Promise<SentMessage> {
-  const { holder, userId, body, caller } = sending;
+  const { holder, userId, body } = sending;
   requireContents(body);
   requireTypes(sending);
   if (!isUserId(userId)) throw new Failure('not-found');
-  await limitMessage(deps, caller, holder);
   const own = await ownSide(deps, sending);
   const sent = await store(deps, sending);
   deps.node.deliverLocal(sent.local);
@@ -141,10 +137,19 @@ interface OwnSide {
   needsSync: boolean;
 }
 
-/** @throws {Failure} conversation-blocked */
-async function ownSide(deps: SendDeps, { holder: { userId }, userId: peerId }: Sending): Promise<OwnSide> {
+/**
+ * Counts the message by the device that sends it, over REST and sockets together, and returns the sender's side. When Redis
+ * is unavailable, messages are refused.
+ *
+ * @throws {Failure} rate-limited, conversation-blocked
+ */
+async function ownSide(deps: SendDeps, { holder, userId: peerId, caller }: Sending): Promise<OwnSide> {
+  const { userId } = holder;
+  const known = await deps.inboxes.beginSend(holder, peerId, deps.config.LIMIT_MESSAGES_PER_DEVICE);
+  const limit = 'messages-per-device';
+  caller.noteLimit?.({ ...known.limit, limit });
+  if (!known.limit.allowed) throw limited(limit, known.limit.resetSeconds);
   if (userId === peerId) return { accepts: false, needsSync: false };
-  const known = await deps.inboxes.senderSide(userId, peerId);
   const devices = known.devices ?? (await refreshDevices(deps, userId));
   const code = known.conversation ?? (await fillSide(deps, { userId, peerId }));
   if (code.startsWith('b')) throw new Failure('conversation-blocked');

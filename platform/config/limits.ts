@@ -141,7 +141,6 @@ export const limitVariables = {
   ),
   LIMIT_APPROVALS_PER_PERSON: limit('requests for approval that are open for one user', '3/180'),
   LIMIT_PUSH_TESTS_PER_DEVICE: limit('tests of push by one device', '5/60'),
-  LIMIT_MESSAGES_PER_DEVICE: { ...limit('messages that one device sends', '1200/60'), roles: ['api', 'gateway'] },
   LIMIT_REQUESTS_PER_ADDRESS: {
     ...limit('requests from one IPv4 address or IPv6 /64, except health and metrics', '1200/60'),
     roles: ['api', 'gateway'],

@@ -28,6 +28,12 @@ export const messagingVariables = {
     schema: integer(10, 30_000),
     default: '2000',
   },
+  LIMIT_MESSAGES_PER_DEVICE: {
+    about: 'messages of one device to all users: number/seconds; used-up ones become possible again one by one',
+    roles: ['api', 'gateway'],
+    schema: rate,
+    default: '1200/60',
+  },
   LIMIT_MESSAGES_PER_PAIR: {
     about: 'messages of one device to one user: number/seconds; used-up ones become possible again one by one',
     roles: ['api', 'gateway'],

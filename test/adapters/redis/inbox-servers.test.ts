@@ -28,6 +28,7 @@ describe('on a Redis Cluster of three nodes', () => {
       });
       await inboxes.connect(device('1'), { nodeId, connectionId: 'c1' }, now);
       assert.deepEqual(await inboxes.renew([{ ...device('1'), connectionId: 'c1' }], nodeId, now), [true]);
+      assert.equal((await inboxes.beginSend(device('1'), 'bob', { max: 1, windowSeconds: 1 })).devices, 2);
       assert.equal((await send('m', { now })).outcome, 'stored');
       assert.equal((await send('m', { now })).outcome, 'duplicate');
       assert.equal(await inboxes.announce(userId, { event: 'keys:low', payload: {} }, now), 1);
@@ -59,10 +60,11 @@ describe('on a Redis Cluster of three nodes', () => {
   it('is the test of every script of messages', () => {
     const tested =
       'announce connect devices disconnect expire gap-clear move-begin move-finish read renew settle suspend';
+    const ofMessages = ['message-acknowledge.lua', 'message-send.lua', 'message-sender.lua'];
     const scripts = readdirSync(new URL('../../../adapters/redis', import.meta.url));
     assert.deepEqual(
       scripts.filter((name) => /^(inbox|message)-.*\.lua$/.test(name)).sort(),
-      [...tested.split(' ').map((name) => `inbox-${name}.lua`), 'message-acknowledge.lua', 'message-send.lua'].sort(),
+      [...tested.split(' ').map((name) => `inbox-${name}.lua`), ...ofMessages].sort(),
     );
   });
 });
