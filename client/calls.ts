@@ -5,6 +5,7 @@
 import { randomBytes } from '@noble/hashes/utils.js';
 import type { z } from 'zod';
 import { toBase64Url } from './bytes.ts';
+import type { Closing } from './closing.ts';
 import { errorOf, hasCode, VyryError } from './errors.ts';
 import { type CallId, type CallRow, callRows, type Rows } from './operations.ts';
 
@@ -52,10 +53,8 @@ export interface Transport {
   accessToken(): Promise<string>;
   /** Returns another access token than the one that was refused. */
   renewedToken(refused: string): Promise<string>;
-  /** Waits, and fails once the client is closed. */
-  delay(ms: number): Promise<void>;
-  /** Is aborted when the client is closed, with the error of the calls that it ends. */
-  closing: AbortSignal;
+  /** Ends what waits when the client is closed. */
+  closing: Closing;
 }
 
 interface AnyInput {
@@ -92,7 +91,7 @@ async function repeated<T>(transport: Transport, perform: () => Promise<T>, atte
     const waitSeconds = err instanceof VyryError ? (err.retryAfterSeconds ?? 0) : 0;
     const isPassing = hasCode(err, 'UNREACHABLE', 'UNAVAILABLE') && waitSeconds <= waitSecondsMax;
     if (!isPassing || attempt === attemptsMax) throw err;
-    await transport.delay(waitSeconds * 1000 + Math.random() * backoffMs * 2 ** attempt);
+    await transport.closing.delay(waitSeconds * 1000 + Math.random() * backoffMs * 2 ** attempt);
     return await repeated(transport, perform, attempt + 1);
   }
 }
@@ -140,12 +139,12 @@ async function performWithToken(
 async function perform(transport: Transport, request: PreparedRequest, token: string | undefined): Promise<unknown> {
   const { init, url } = request;
   const headers = token === undefined ? init.headers : { ...init.headers, authorization: `Bearer ${token}` };
-  transport.closing.throwIfAborted();
-  const signal = AbortSignal.any([transport.closing, AbortSignal.timeout(requestTimeoutMs)]);
+  transport.closing.signal.throwIfAborted();
+  const signal = AbortSignal.any([transport.closing.signal, AbortSignal.timeout(requestTimeoutMs)]);
   // a redirect could carry the token to another server
   const options: RequestInit = { ...init, headers, signal, redirect: 'error', credentials: 'omit', cache: 'no-store' };
   const unreachable = (cause: unknown): never => {
-    transport.closing.throwIfAborted();
+    transport.closing.signal.throwIfAborted();
     throw new VyryError('UNREACHABLE', 'The server did not answer', { cause });
   };
   const response = await transport.fetch(url, options).catch(unreachable);

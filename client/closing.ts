@@ -5,8 +5,12 @@ import { VyryError } from './errors.ts';
 export interface Closing {
   /** Its reason is the error CLOSED. */
   signal: AbortSignal;
-  /** Resolves after a time. @throws {VyryError} CLOSED, at once when the client is closed */
-  delay(ms: number): Promise<void>;
+  /**
+   * Resolves after a time, or as soon as `early` is aborted.
+   *
+   * @throws {VyryError} CLOSED, at once when the client is closed
+   */
+  delay(ms: number, early?: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -17,18 +21,19 @@ export function createClosing(): Closing {
   return {
     signal,
     close: () => controller.abort(new VyryError('CLOSED', 'The client was closed')),
-    delay: (ms) =>
+    delay: (ms, early) =>
       new Promise((resolve, reject) => {
-        if (signal.aborted) return reject(signal.reason);
-        const stop = () => {
+        const end = () => {
           clearTimeout(timer);
-          reject(signal.reason);
+          signal.removeEventListener('abort', end);
+          early?.removeEventListener('abort', end);
+          if (signal.aborted) reject(signal.reason);
+          else resolve();
         };
-        const timer = setTimeout(() => {
-          signal.removeEventListener('abort', stop);
-          resolve();
-        }, ms);
-        signal.addEventListener('abort', stop, { once: true });
+        const timer = setTimeout(end, ms);
+        signal.addEventListener('abort', end);
+        early?.addEventListener('abort', end);
+        if (signal.aborted || early?.aborted) end();
       }),
   };
 }

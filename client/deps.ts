@@ -4,6 +4,7 @@ import type { Closing } from './closing.ts';
 import type { Emitter } from './events.ts';
 import type { ClientSession } from './session.ts';
 import type { ClientStore } from './store.ts';
+import type { Tasks } from './tasks.ts';
 
 /** The client of one device, for its parts. */
 export interface ClientDeps {
@@ -18,4 +19,5 @@ export interface ClientDeps {
   client: string;
   closing: Closing;
   events: Emitter;
+  tasks: Tasks;
 }

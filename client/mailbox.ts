@@ -18,6 +18,7 @@ import type {
   ClientState,
   ClientStore,
   DeviceAddress,
+  IncomingMessage,
   OutgoingMessage,
   OutgoingType,
   StoredDeviceMessage,
@@ -27,24 +28,46 @@ import type {
 const seenMax = 1000;
 /** A device is asked at most once in this time to send again. */
 const retryMs = 3_600_000;
+/** Messages that one request names. */
+const retriesMax = 255;
+/** Messages that were asked for and are remembered. */
+const askedMax = 1000;
 
 /** A text for the devices of a person. */
 export interface NewMessage {
   clientMessageId: string;
   userId: string;
-  deviceIds: readonly string[];
+  /** By default the devices that have a session; the server names the others when it refuses the message. */
+  deviceIds?: readonly string[];
   plain: Uint8Array;
   /** `message` by default. */
   type?: OutgoingType;
   /** The keys of devices without a session. */
   bundles?: KeyBundles | undefined;
+  /** Wakes up devices that are not connected; true by default. */
+  urgent?: boolean | undefined;
+  /** Only for devices that are connected. */
+  online?: boolean | undefined;
 }
 
+/** A message that was decrypted. */
+export interface OpenedMessage extends Omit<ReceivedMessage, 'content'> {
+  plain: Uint8Array;
+}
+
+/**
+ * Keeps what a decrypted message says, in the transaction that decrypts it, and returns what kind of message it is.
+ *
+ * @throws {VyryError} UNDECRYPTABLE: malformed
+ */
+export type Keep<K> = (state: ClientState, opened: OpenedMessage, surroundings: Surroundings) => K | Promise<K>;
+
+/** A text for the application, or a request to send messages again, whose sender has begun a new session. */
+export type Kept = { kind: 'message' } | { kind: 'retry'; messageIds: string[] };
+
 /** What became of a received message. */
-export type Received =
-  | { kind: 'message'; isIdentityChanged: boolean }
-  /** The other device could not decrypt these messages, and has begun a new session. */
-  | { kind: 'retry'; messageIds: string[]; isIdentityChanged: boolean }
+export type Received<K = Kept> =
+  | (K & { isIdentityChanged: boolean })
   /** It was received before: acknowledge it again. */
   | { kind: 'seen' }
   /** It is to be acknowledged too; `willRetry` says that the other device is asked to send it again. */
@@ -56,12 +79,14 @@ interface DeviceChanges {
   extra?: readonly string[];
   /** Devices that are others now. */
   stale?: readonly string[];
-  /** The keys of devices that are missing or stale. */
+  /** Devices that have no copy. */
+  missing?: readonly string[];
+  /** The keys of devices that need a new session. */
   bundles?: KeyBundles | undefined;
 }
 
 /** The messages of a device. */
-export interface Mailbox {
+export interface Mailbox<K = Kept> {
   /**
    * Encrypts a message for devices and keeps it in the outbox.
    *
@@ -71,12 +96,19 @@ export interface Mailbox {
   queue(message: NewMessage): Promise<{ isIdentityChanged: boolean }>;
   /** Returns the messages to send, in their order. */
   outbox(): Promise<OutgoingMessage[]>;
-  /** Encrypts a refused message for other devices, under the same id: the server has not stored it. */
+  /**
+   * Encrypts a refused message for other devices, under the same id: the server has not stored it.
+   *
+   * @throws {VyryError} as `queue`
+   */
   amend(clientMessageId: string, changes: DeviceChanges): Promise<{ isIdentityChanged: boolean }>;
-  /** Removes a message that the server has confirmed, or refused for good. */
-  confirm(clientMessageId: string): Promise<void>;
+  /**
+   * Removes a message that the server has confirmed, or refused for good. `follow` changes the state in the same
+   * transaction; it is not called for a message that was removed before.
+   */
+  confirm(clientMessageId: string, follow?: Follow): Promise<void>;
   /** Decrypts a message and keeps it. Acknowledge it then, whatever came of it. */
-  receive(message: ReceivedMessage): Promise<Received>;
+  receive(message: ReceivedMessage): Promise<Received<K>>;
   /** Returns the messages that the application has not taken, in their order. */
   received(): Promise<ClientState['received']>;
   /** Removes a message that the application has kept. */
@@ -87,21 +119,36 @@ export interface Mailbox {
   queueRetry(from: DeviceAddress, bundles: KeyBundles): Promise<void>;
 }
 
-/** Creates the mailbox of a store. */
-export function createMailbox(
+/** What follows from the end of a message. */
+type Follow = (state: ClientState, outgoing: OutgoingMessage, surroundings: Surroundings) => void | Promise<void>;
+
+/** Creates the mailbox of a store. By default the application gets every text, and `retry` is recognized by its type. */
+export function createMailbox(store: ClientStore, options: { now: () => number; random?: Random }): Mailbox;
+/** Creates a mailbox that keeps decrypted messages in its own way. */
+export function createMailbox<K>(
   store: ClientStore,
-  { now, random = randomBytes }: { now: () => number; random?: Random },
-): Mailbox {
+  options: { now: () => number; random?: Random; keep: Keep<K> },
+): Mailbox<K>;
+export function createMailbox<K>(
+  store: ClientStore,
+  { now, random = randomBytes, keep }: { now: () => number; random?: Random; keep?: Keep<K> },
+): Mailbox<K | Kept> {
   const surroundings = (): Surroundings => ({ random, now: now() });
   return {
     queue: (message) => store.transaction((state) => queueMessage(state, message, surroundings())),
     outbox: () => store.transaction((state) => state.outbox),
     amend: (id, changes) => store.transaction((state) => amendMessage(state, { id, changes }, surroundings())),
-    confirm: (clientMessageId) =>
-      store.transaction((state) => {
-        state.outbox = state.outbox.filter((one) => one.clientMessageId !== clientMessageId);
+    confirm: (clientMessageId, follow) =>
+      store.transaction(async (state) => {
+        const outgoing = state.outbox.find((one) => one.clientMessageId === clientMessageId);
+        if (outgoing === undefined) return;
+        state.outbox = state.outbox.filter((one) => one !== outgoing);
+        await follow?.(state, outgoing, surroundings());
       }),
-    receive: (message) => store.transaction((state) => receiveMessage(state, message, now())),
+    receive: (message) =>
+      store.transaction((state) =>
+        receiveMessage<K | Kept>(state, message, { ...surroundings(), keep: keep ?? keepAny }),
+      ),
     received: () => store.transaction((state) => state.received),
     take: (messageId) =>
       store.transaction((state) => {
@@ -113,10 +160,22 @@ export function createMailbox(
   };
 }
 
-async function queueMessage(state: ClientState, message: NewMessage, surroundings: Surroundings) {
-  const { clientMessageId, userId, plain, type = 'message' } = message;
+/**
+ * Encrypts a message in a transaction of its caller, and keeps it in the outbox.
+ *
+ * @returns whether the person has another identity key than before
+ * @throws {VyryError} SESSION_NEEDED, IDENTITY_CHANGED, BUNDLE_INVALID: the transaction must fail
+ */
+export async function queueMessage(
+  state: ClientState,
+  message: NewMessage,
+  surroundings: Surroundings,
+): Promise<{ isIdentityChanged: boolean }> {
+  const { clientMessageId, userId, plain, type = 'message', bundles, urgent, online } = message;
   if (state.outbox.some((one) => one.clientMessageId === clientMessageId)) return { isIdentityChanged: false };
-  const encrypted = await encryptForAll(state, { ...message, type }, surroundings);
+  const { deviceIds = devicesOf(state, userId) } = message;
+  const letter = { userId, deviceIds, plain, type, bundles, isPartial: message.deviceIds === undefined };
+  const encrypted = await encryptForAll(state, letter, surroundings);
   state.outbox.push({
     clientMessageId,
     userId,
@@ -124,8 +183,18 @@ async function queueMessage(state: ClientState, message: NewMessage, surrounding
     timestamp: new Date(surroundings.now).toISOString(),
     plain: toBase64(plain),
     messages: encrypted.messages,
+    ...(urgent !== undefined && { urgent }),
+    ...(online !== undefined && { online }),
   });
   return { isIdentityChanged: encrypted.isIdentityChanged };
+}
+
+/** Returns the devices of a person that have sessions. */
+function devicesOf({ sessions }: ClientState, userId: string): string[] {
+  return Object.keys(sessions).flatMap((address) => {
+    const end = address.lastIndexOf('.');
+    return address.slice(0, end) === userId ? [address.slice(end + 1)] : [];
+  });
 }
 
 async function amendMessage(
@@ -135,11 +204,11 @@ async function amendMessage(
 ) {
   const outgoing = state.outbox.find((one) => one.clientMessageId === id);
   if (outgoing === undefined) return { isIdentityChanged: false };
-  const { extra = [], stale = [], bundles } = changes;
+  const { extra = [], stale = [], missing = [], bundles } = changes;
   const { userId, type } = outgoing;
   for (const deviceId of extra) forgetDevice(state, { userId, deviceId });
   for (const deviceId of stale) closeSessions(state, { userId, deviceId });
-  const deviceIds = bundles?.devices.map(({ deviceId }) => deviceId) ?? [];
+  const deviceIds = [...new Set([...missing, ...(bundles?.devices.map(({ deviceId }) => deviceId) ?? [])])];
   const input = { userId, deviceIds, type, plain: fromBase64(outgoing.plain), bundles };
   const encrypted = await encryptForAll(state, input, surroundings);
   const replaced = new Set([...extra, ...stale, ...deviceIds]);
@@ -148,10 +217,16 @@ async function amendMessage(
   return { isIdentityChanged: encrypted.isIdentityChanged };
 }
 
+/** A text for some devices. `isPartial`: those that need a session are left out. */
+interface Letters extends Required<Pick<NewMessage, 'userId' | 'deviceIds' | 'plain' | 'type'>> {
+  bundles: KeyBundles | undefined;
+  isPartial?: boolean;
+}
+
 /** @throws {VyryError} SESSION_NEEDED, with every device that needs one */
 async function encryptForAll(
   state: ClientState,
-  { userId, deviceIds, plain, type = 'message', bundles }: Omit<NewMessage, 'clientMessageId'>,
+  { userId, deviceIds, plain, type, bundles, isPartial = false }: Letters,
   surroundings: Surroundings,
 ): Promise<{ messages: StoredDeviceMessage[]; isIdentityChanged: boolean }> {
   const messages: StoredDeviceMessage[] = [];
@@ -168,7 +243,7 @@ async function encryptForAll(
       missing.push(deviceId);
     }
   }
-  if (missing.length > 0)
+  if (missing.length > 0 && !isPartial)
     throw new VyryError('SESSION_NEEDED', 'Get the keys of the devices first', { fields: { deviceIds: missing } });
   return { messages, isIdentityChanged };
 }
@@ -178,22 +253,47 @@ function bundleOf(bundles: KeyBundles | undefined, deviceId: string) {
   return bundles && device && { identityKey: bundles.identityKey, device };
 }
 
-/** @throws {Error} what is no refusal of the protocol: nothing changes, and the message stays at the server */
-async function receiveMessage(state: ClientState, message: ReceivedMessage, now: number): Promise<Received> {
-  const { messageId, from, type, content, timestamp, serverTimestamp } = message;
+/**
+ * A text that `keep` refuses as malformed has opened: its key is used up all the same.
+ *
+ * @throws {Error} what is no refusal of the protocol: nothing changes, and the message stays at the server
+ */
+async function receiveMessage<K>(
+  state: ClientState,
+  message: ReceivedMessage,
+  { keep, ...surroundings }: Surroundings & { keep: Keep<K> },
+): Promise<Received<K>> {
+  const { messageId, from, content, ...rest } = message;
   if (state.seen.includes(messageId)) return { kind: 'seen' };
   try {
-    const { plain, isIdentityChanged } = await decryptFrom(state, { from, content: contentOf(content) }, now);
+    const { plain, isIdentityChanged } = await decryptFrom(
+      state,
+      { from, content: contentOf(content) },
+      surroundings.now,
+    );
     remember(state, messageId);
-    if (type === 'retry') return { kind: 'retry', messageIds: decodeRetry(plain), isIdentityChanged };
-    state.received.push({ messageId, from, type, plain: toBase64(plain), timestamp, serverTimestamp });
-    return { kind: 'message', isIdentityChanged };
+    return { ...(await keep(state, { ...rest, messageId, from, plain }, surroundings)), isIdentityChanged };
   } catch (err) {
     const reason = reasonOf(err);
     if (reason === undefined) throw err;
     remember(state, messageId);
-    return { kind: 'undecryptable', reason, willRetry: askAgain(state, { from, messageId }, now) };
+    return { kind: 'undecryptable', reason, willRetry: askAgain(state, { from, messageId }, surroundings.now) };
   }
+}
+
+/** Keeps every text for the application. */
+function keepAny(state: ClientState, { plain, ...message }: OpenedMessage): Kept {
+  if (message.type === 'retry') return { kind: 'retry', messageIds: decodeRetry(plain) };
+  keepForApplication(state, { plain, ...message });
+  return { kind: 'message' };
+}
+
+/** Keeps a message until the application takes it. */
+export function keepForApplication(
+  state: ClientState,
+  { plain, ...message }: OpenedMessage & Pick<IncomingMessage, 'peerId' | 'peerMessageId'>,
+): void {
+  state.received.push({ ...message, plain: toBase64(plain) });
 }
 
 function contentOf(content: string): Uint8Array {
@@ -208,12 +308,17 @@ function remember(state: ClientState, messageId: string): void {
   state.seen = [...state.seen.filter((one) => one !== messageId), messageId].slice(-seenMax);
 }
 
-/** One request an hour and device: a device that sends nonsense must not make this one answer without end. */
+/**
+ * One request an hour and device: a device that sends nonsense must not make this one answer without end. A request that
+ * was not sent yet names all messages that came until then.
+ */
 function askAgain(state: ClientState, retry: ClientState['retries'][number], now: number): boolean {
   const address = addressOf(retry.from);
   const last = state.retriedAt[address];
-  if (last !== undefined && now - last < retryMs) return false;
-  state.retriedAt[address] = now;
+  const waiting = state.retries.filter(({ from }) => addressOf(from) === address);
+  const isOver = last === undefined || now - last >= retryMs;
+  if (waiting.length === 0 ? !isOver : waiting.length >= retriesMax) return false;
+  if (isOver) state.retriedAt[address] = now;
   state.retries.push(retry);
   return true;
 }
@@ -229,6 +334,7 @@ async function queueRetryFor(
   if (bundleOf(bundles, from.deviceId) === undefined) return forgetDevice(state, from);
   closeSessions(state, from);
   state.retries = state.retries.filter((one) => !isOf(one));
+  state.asked = [...state.asked, ...messageIds.map((messageId) => ({ messageId, from }))].slice(-askedMax);
   const message = {
     clientMessageId: `retry-${messageIds[0]}`,
     userId: from.userId,

@@ -67,6 +67,9 @@ export interface OutgoingMessage {
   /** Base64 of the text, for devices that the server adds. */
   plain: string;
   messages: StoredDeviceMessage[];
+  /** As the options of a send; absent for the default. */
+  urgent?: boolean;
+  online?: boolean;
 }
 
 /** The types of messages that the application or the client asks for; a first `message` is sent as `prekey`. */
@@ -75,10 +78,28 @@ export type OutgoingType = Exclude<StoredDeviceMessage['type'], 'prekey'>;
 /** The copy of an outgoing message for one device. */
 export type StoredDeviceMessage = z.output<typeof DeviceMessage>;
 
+/** A message that the server has stored, kept for a while in case a device cannot decrypt it. */
+export interface StoredSentMessage {
+  clientMessageId: string;
+  messageId: string;
+  userId: string;
+  type: OutgoingType;
+  /** ISO 8601 */
+  timestamp: string;
+  /** Base64 of the text. */
+  plain: string;
+  /** How often it was sent again. */
+  resends: number;
+}
+
 /** A decrypted message that the application has not taken. */
-interface IncomingMessage {
+export interface IncomingMessage {
   messageId: string;
   from: DeviceAddress;
+  /** The recipient, if another device of this account has sent it. */
+  peerId?: string;
+  /** The id under which that recipient has it. */
+  peerMessageId?: string;
   type: string;
   /** Base64 of the text. */
   plain: string;
@@ -130,6 +151,10 @@ export interface ClientState {
   retriedAt: Record<string, number>;
   /** Messages that could not be decrypted, and whose senders are to be asked. */
   retries: { from: DeviceAddress; messageId: string }[];
+  /** Messages that senders were asked to send again, oldest first. */
+  asked: { from: DeviceAddress; messageId: string }[];
+  /** The last messages that the server has stored, oldest first. */
+  sent: StoredSentMessage[];
   outbox: OutgoingMessage[];
   received: IncomingMessage[];
   /** New identity keys of which this device does not know yet whether the server has them. */
@@ -166,6 +191,8 @@ export function emptyState(): ClientState {
     seen: [],
     retriedAt: {},
     retries: [],
+    asked: [],
+    sent: [],
     outbox: [],
     received: [],
   };

@@ -12,14 +12,15 @@ import type { ClientDeps } from './deps.ts';
 import { createEmitter, type Emitter } from './events.ts';
 import { maintainKeys, rotateIdentity } from './key-maintenance.ts';
 import type { Message } from './message.ts';
+import { Messaging, type QueuedMessage, type SendOptions } from './messaging.ts';
 import { createOwnDevices, type OwnDevices } from './own-devices.ts';
 import { createIdentities, type Identities } from './people.ts';
 import { continueRegistration, type RegistrationFlow, startRegistration } from './registration.ts';
 import { keepReceived, type SendKeys } from './rotation.ts';
 import { createSession } from './session.ts';
-import type { ObservableStatus } from './status.ts';
-import { createStatus } from './status.ts';
+import { createStatus, type ObservableStatus } from './status.ts';
 import type { ClientStore, RotatedKeys } from './store.ts';
+import { createTasks } from './tasks.ts';
 
 /** How a client is made. */
 export interface VyryOptions {
@@ -33,26 +34,6 @@ export interface VyryOptions {
   fetch?: typeof fetch;
   /** Milliseconds since the Unix epoch; the clock of the runtime by default. */
   now?: () => number;
-}
-
-/** How a message is sent. */
-export interface SendOptions {
-  /** 1 to 64 visible ASCII characters. A repeat with the same one sends nothing again. Random by default. */
-  clientMessageId?: string;
-  /** Wakes up devices that are not connected; true by default. */
-  urgent?: boolean;
-  /** Only for devices that are connected now; the server does not store it. */
-  online?: boolean;
-}
-
-/** A message that is kept in the outbox, whatever happens to the process or the network. */
-export interface QueuedMessage {
-  clientMessageId: string;
-  /**
-   * Resolves when the server has stored the message, and rejects with the error when it refuses it for good or the client
-   * is closed before. It needs no handler: the events `sent` and `refused` tell the same.
-   */
-  sent: Promise<{ messageId: string; serverTimestamp: string }>;
 }
 
 /** A client of one device. Every method throws a `VyryError`. */
@@ -104,54 +85,56 @@ export interface Vyry extends AccountFunctions, AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Creates the client of the device whose state is in a store. */
+/** Creates the client of the device whose state is in a store. It does nothing before its first call. */
 export function createVyry({ origin, store, client = 'desktop', now = Date.now, ...options }: VyryOptions): Vyry {
   const closing = createClosing();
   const events = createEmitter();
+  const tasks = createTasks(events);
   const status = createStatus({ kind: 'offline', since: now(), reason: 'idle' });
   const session = createSession(store, {
     now,
     refresh: (refreshToken) => calls.refreshTokens({ body: { refreshToken } }),
   });
+  const place = { origin: new URL(origin).origin, closing };
   const calls: Calls = createCalls({
-    origin: new URL(origin).origin,
+    ...place,
     fetch: options.fetch ?? ((...request) => fetch(...request)),
     accessToken: session.accessToken,
     renewedToken: session.renewedToken,
-    delay: closing.delay,
-    closing: closing.signal,
   });
-  const deps: ClientDeps = { calls, store, session, now, origin: new URL(origin).origin, client, closing, events };
-  const conversations = createConversations(calls, () => undefined);
-  const rotate = (sendKeys?: SendKeys) => rotateIdentity(deps, sendKeys);
+  const deps: ClientDeps = { ...place, calls, store, session, now, client, events, tasks };
+  const conversations = createConversations(calls, () => messaging.askAgain());
+  const messaging: Messaging = new Messaging({ ...deps, status, conversations });
+  const account = createAccount(deps);
+  const rotate = (sendKeys: SendKeys = (keys) => messaging.sendKeys(keys)) => rotateIdentity(deps, sendKeys);
   const close = async () => {
-    closing.close();
-    status.set({ kind: 'offline', since: now(), reason: 'closed' });
+    messaging.close();
+    await tasks.idle();
   };
   return {
     calls,
-    ...createAccount(deps),
+    ...account,
+    async signOut() {
+      messaging.stop({ kind: 'signed-out' });
+      await account.signOut();
+    },
     register: (person) => startRegistration(deps, person),
     continueRegistration: () => continueRegistration(deps),
     devices: createOwnDevices(deps, rotate),
     maintainKeys: () => maintainKeys(deps),
     rotateIdentity: rotate,
     acceptRotation: (keys) => store.transaction((state) => keepReceived(state, keys)),
-    identities: createIdentities(store, () => undefined),
+    identities: createIdentities(store, (userId) => messaging.release(userId)),
     conversations,
-    connect: () => undefined,
-    send: () => unbuilt(),
-    messages: () => unbuilt(),
-    sendReceipt: () => unbuilt(),
-    setTyping: () => undefined,
-    subscribePresence: () => unbuilt(),
+    connect: () => messaging.start(),
+    send: (...message) => messaging.send(...message),
+    messages: () => messaging.messages(),
+    sendReceipt: (...receipt) => messaging.sendReceipt(...receipt),
+    setTyping: (...typing) => messaging.setTyping(...typing),
+    subscribePresence: (userIds) => messaging.subscribePresence(userIds),
     state: status,
     on: events.on,
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function unbuilt(): never {
-  throw new Error('not built yet');
 }

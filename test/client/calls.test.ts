@@ -24,8 +24,7 @@ function callsAnswered(...answers: (() => Response)[]) {
     },
     accessToken: async () => 'first',
     renewedToken: async (refused) => `after-${refused}`,
-    delay: closing.delay,
-    closing: closing.signal,
+    closing,
   });
   return { calls, seen, closing };
 }

@@ -189,7 +189,14 @@ describe('prekeys', () => {
     clock.now = testStart + 31 * dayMs;
     const refused = { kind: 'undecryptable', reason: 'unknown-key' };
     assert.deepEqual(await bob.mailbox.receive(delivered(alice, outgoing[0])), { ...refused, willRetry: true });
-    assert.deepEqual(await bob.mailbox.receive(delivered(alice, outgoing[1])), { ...refused, willRetry: false });
+    assert.deepEqual(await bob.mailbox.receive(delivered(alice, outgoing[1])), { ...refused, willRetry: true });
+    const [first, second] = await bob.mailbox.retries();
+    assert.ok(first && second);
+    await bob.mailbox.queueRetry(first.from, alice.takeBundles());
+    assert.deepEqual((await bob.mailbox.outbox()).length, 1, 'one request names both');
+    const third = delivered(alice, await send(alice, bob, 'three'), Uint8Array.of(1));
+    assert.equal((await bob.mailbox.receive(third)).kind, 'undecryptable');
+    assert.deepEqual(await bob.mailbox.retries(), [], 'within the hour nothing is asked again');
   });
 
   it('B16 of last resort open each handshake once, also when its session was deleted', async () => {
@@ -266,7 +273,8 @@ describe('a message that cannot be decrypted', () => {
     const refused = { kind: 'undecryptable', reason: 'no-session', willRetry: true };
     assert.deepEqual(await alice.mailbox.receive(lost), refused);
     assert.deepEqual(await alice.mailbox.receive(lost), { kind: 'seen' });
-    assert.deepEqual(await exchange(bob, alice, 'lost too'), { ...refused, willRetry: false });
+    const lostToo = delivered(bob, await send(bob, alice, 'lost too'));
+    assert.deepEqual(await alice.mailbox.receive(lostToo), refused);
     const [retry] = await alice.mailbox.retries();
     assert.deepEqual(retry, { from: { userId: 'bob', deviceId: '1' }, messageId: lost.messageId });
     await alice.mailbox.queueRetry(retry.from, bob.takeBundles());
@@ -274,7 +282,10 @@ describe('a message that cannot be decrypted', () => {
     const [outgoing] = await alice.mailbox.outbox();
     assert.equal(outgoing?.messages[0]?.type, 'retry');
     const asked = await bob.mailbox.receive(delivered(alice, outgoing));
-    assert.deepEqual(asked, { kind: 'retry', messageIds: [lost.messageId], isIdentityChanged: false });
+    const messageIds = [lost.messageId, lostToo.messageId];
+    assert.deepEqual(asked, { kind: 'retry', messageIds, isIdentityChanged: false });
+    const later = delivered(bob, await send(bob, alice, 'changed'), Uint8Array.of(1));
+    assert.deepEqual(await alice.mailbox.receive(later), { ...refused, reason: 'malformed', willRetry: false });
     assert.deepEqual(await exchange(bob, alice, 'sent again'), message, 'in the new session');
     clock.now += 3_600_000;
     const nonsense = { ...lost, messageId: 'm-x', content: 'AAAA' };

@@ -63,6 +63,13 @@ export const german: Texts = {
     NO_KEYS:
       'Dieser Browser hat noch keine Schlüssel des Kontos. Verknüpfen Sie ihn, oder richten Sie ihn als Gerät ein.',
     SIGNAL_REFUSED: 'Der Signal-Server lehnt es ab. Folgen Sie seinem Rat in der App.',
+    STORE_UNSUPPORTED:
+      'Dieser Browser kann hier keine Schlüssel aufbewahren. Öffnen Sie die Seite über https in einem aktuellen Browser.',
+    STORE_DAMAGED:
+      'Was dieser Browser aufbewahrt hat, ist nicht mehr lesbar. Löschen Sie die Daten dieser Seite in den Einstellungen des Browsers, und verknüpfen Sie ihn neu.',
+    STORE_FULL: 'Auf diesem Gerät ist kein Platz mehr. Schaffen Sie Platz und versuchen Sie es noch einmal.',
+    STORE_FAILED:
+      'Dieser Browser konnte die Änderung nicht aufbewahren. Versuchen Sie es noch einmal; wenn es wieder geschieht, starten Sie den Browser neu.',
     attemptsLeft: 'Verbleibende Versuche: {count}',
     retryAt: 'Wieder möglich um {time}',
     reference: 'Kennung für Ihren Administrator: {requestId}',

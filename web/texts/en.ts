@@ -57,6 +57,11 @@ export const english = {
     REGISTRATION_ENDED: 'The registration has ended. Start a new one.',
     NO_KEYS: 'This browser has no keys of the account yet. Link it, or set it up as a device.',
     SIGNAL_REFUSED: 'The Signal server refuses it. Follow its advice in the app.',
+    STORE_UNSUPPORTED: 'This browser cannot keep keys here. Open the page over https, in a browser that is up to date.',
+    STORE_DAMAGED:
+      'What this browser kept cannot be read any more. Delete the data of this page in the settings of the browser, then link it again.',
+    STORE_FULL: 'There is no room left on this device. Make some, then try again.',
+    STORE_FAILED: 'This browser could not keep the change. Try again; if it happens again, restart the browser.',
     attemptsLeft: 'Attempts left: {count}',
     retryAt: 'Possible again at {time}',
     reference: 'Reference for your administrator: {requestId}',

@@ -58,6 +58,12 @@ export const spanish: Texts = {
     REGISTRATION_ENDED: 'El registro ha terminado. Empiece uno nuevo.',
     NO_KEYS: 'Este navegador aún no tiene claves de la cuenta. Vincúlelo o configúrelo como dispositivo.',
     SIGNAL_REFUSED: 'El servidor de Signal lo rechaza. Siga su consejo en la aplicación.',
+    STORE_UNSUPPORTED:
+      'Este navegador no puede guardar claves aquí. Abra la página por https en un navegador actualizado.',
+    STORE_DAMAGED:
+      'Lo que este navegador guardó ya no se puede leer. Borre los datos de esta página en los ajustes del navegador y vincúlelo de nuevo.',
+    STORE_FULL: 'No queda espacio en este dispositivo. Libere espacio e inténtelo de nuevo.',
+    STORE_FAILED: 'Este navegador no pudo guardar el cambio. Inténtelo de nuevo; si se repite, reinicie el navegador.',
     attemptsLeft: 'Intentos restantes: {count}',
     retryAt: 'De nuevo posible a las {time}',
     reference: 'Referencia para su administrador: {requestId}',
