@@ -111,6 +111,7 @@ async function reachByKeyboard(page: Page, target: Locator): Promise<void> {
 
 async function lookAt(page: Page, name: string): Promise<void> {
   const language = page.locator('footer select');
+  await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
   assert.deepEqual(await findViolations(page), [], `${name}, light`);
   await keepPicture(page, `${name}-light`);
   await page.emulateMedia({ colorScheme: 'dark' });
