@@ -1,8 +1,8 @@
 /** Accounts: their data, identifiers and roles. */
 
-/** Returns whether a text has the form of a user id. */
+/** Returns whether a text has the form of a user id: a UUID, as the registration makes it, or its 32 digits without hyphens. */
 export function isUserId(text: string): boolean {
-  return /^[0-9a-f]{32}$/.test(text);
+  return /^[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}$/.test(text);
 }
 
 /** An account. */

@@ -75,7 +75,7 @@ function codeForm(step: StepForms): TemplateResult {
   const wait = secondsUntil(nextCheckAt);
   return html`<h2>${register.code}</h2>
     <p>${fill(register.codeTo, { places: [phone, email].filter(Boolean).join(', ') })}</p>
-    <div class="choices">${channelButtons(step)}</div>
+    <div class="actions">${channelButtons(step)}</div>
     <form @submit=${onSubmit(({ code = '' }) => void act(() => flow.verifyCode(code)))}>
       ${codeField(register.codeField)}
       ${nextCheckAt === null ? nothing : html`<p class="hint">${fill(register.attemptsLeft, { count: attemptsLeft })}</p>`}

@@ -57,7 +57,7 @@ export const englishAccount = {
     completed: 'The registration is complete.',
     identityTaken: 'This name, number or address already has an account. Sign in instead.',
     steps: 'Steps',
-    validUntil: 'Finish it until {time}.',
+    validUntil: 'Complete it by {time}.',
     waitingFor:
       'Waiting for {what}. It continues by itself, at the latest until {time}; you can close this page and come back.',
     directory: 'Confirm your directory account',
