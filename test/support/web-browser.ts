@@ -25,7 +25,9 @@ export interface WebTab {
   page: Page;
   /** Moves the focus to an element with the Tab key. @throws {Error} the key does not reach it */
   reach(target: Locator): Promise<void>;
-  /** Reaches a button or a link by its name, and presses Enter. */
+  /** Reaches a link of the navigation by its name, and presses Enter. */
+  go(name: string): Promise<void>;
+  /** Reaches a button or a link of the screen by its name, and presses Enter. */
   press(name: string): Promise<void>;
   /** Reaches a field by its label, and types. */
   write(label: string, text: string): Promise<void>;
@@ -84,9 +86,14 @@ function tabOf(page: Page): WebTab {
   return {
     page,
     reach,
+    async go(name) {
+      await reach(page.getByRole('navigation').getByRole('link', { name, exact: true }));
+      await page.keyboard.press('Enter');
+    },
     async press(name) {
+      const main = page.getByRole('main');
       const named = { name, exact: true };
-      await reach(page.getByRole('button', named).or(page.getByRole('link', named)).first());
+      await reach(main.getByRole('button', named).or(main.getByRole('link', named)).first());
       await page.keyboard.press('Enter');
     },
     async write(label, text) {

@@ -41,7 +41,7 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     const { username, password, phone } = personOf(1);
     await ada.untilHeading(texts.titles['sign-in']);
     await ada.look('sign-in');
-    await ada.press(texts.titles.register);
+    await ada.go(texts.titles.register);
     await ada.untilHeading(texts.titles.register);
     await ada.look('register');
     await ada.press(register.start);
@@ -65,12 +65,12 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
   it('links another browser by the text of its QR code, and approves it with its digits', async () => {
     const { ada, linked } = tabs;
     const { link, approve } = texts;
-    await linked.press(texts.titles.link);
+    await linked.go(texts.titles.link);
     await linked.write(link.deviceName, 'Laptop of Ada');
     await linked.press(link.begin);
     const qrText = await linked.page.locator('.code').textContent();
     await linked.look('link');
-    await ada.press(texts.titles.devices);
+    await ada.go(texts.titles.devices);
     await ada.press(texts.devices.link);
     await ada.write(approve.scanLabel, qrText ?? '');
     await ada.press(texts.scan.submit);
@@ -84,7 +84,7 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await ada.untilText(approve.outcomes.linked);
     await linked.untilHeading(texts.titles.chats);
     await linked.untilText(texts.connection.connected);
-    await ada.press(texts.titles.devices);
+    await ada.go(texts.titles.devices);
     await ada.untilText('Laptop of Ada');
     await ada.look('devices');
   });
@@ -99,11 +99,11 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await grace.press(deviceNeeded.add);
     await grace.untilText(texts.connection.connected);
 
-    await ada.press(texts.titles.chats);
+    await ada.go(texts.titles.chats);
     await ada.press(chats.begin);
     const code = await ada.page.locator('.code').textContent();
     await ada.look('people');
-    await grace.press(texts.titles.chats);
+    await grace.go(texts.titles.chats);
     await grace.press(chats.begin);
     await grace.write(people.scanLabel, code ?? '');
     await grace.press(texts.scan.submit);
@@ -111,7 +111,7 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await grace.untilText(chat.states.delivered);
 
     for (const tab of [ada, linked]) {
-      await tab.press(texts.titles.chats);
+      await tab.go(texts.titles.chats);
       await tab.untilText('Hello Ada');
     }
     await ada.look('chats-request');
@@ -146,7 +146,7 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await ada.press(texts.scan.submit);
     await ada.untilText(texts.safety.verified);
     await ada.look('safety');
-    for (const tab of [ada, grace]) await tab.press(texts.titles.chats);
+    for (const tab of [ada, grace]) await tab.go(texts.titles.chats);
     for (const tab of [ada, grace]) await openOnlyConversation(tab);
   });
 
@@ -176,12 +176,12 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
 
   it('removes the linked browser, which is signed out, and tells the other person of the new key', async () => {
     const { ada, linked, grace } = tabs;
-    await ada.press(texts.titles.devices);
+    await ada.go(texts.titles.devices);
     await ada.press(`${texts.devices.remove}: Laptop of Ada`);
     await ada.press(texts.devices.remove);
     await ada.untilText(texts.devices.rotated);
     await linked.untilHeading(texts.titles['sign-in']);
-    await ada.press(texts.titles.chats);
+    await ada.go(texts.titles.chats);
     await openOnlyConversation(ada);
     await writeMessage(ada, 'With a new key');
     await grace.untilText('With a new key');
@@ -194,7 +194,7 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await context.grantPermissions(['notifications'], { origin: url });
     const subscriptions = await subscribeAtFake(context, outboxUrl);
     await ada.page.reload();
-    await ada.press(texts.titles.devices);
+    await ada.go(texts.titles.devices);
     await ada.press(texts.push.turnOn);
     await ada.untilText(texts.push.states.on);
     await ada.look('devices-push');
