@@ -52,6 +52,8 @@ interface Relay {
   sent: number;
   nodeMs: number;
   redisMs: number;
+  /** Of this process, which has all clients. */
+  clientMs: number;
 }
 
 const folder = await openTemporaryFolder();
@@ -81,7 +83,7 @@ try {
     await ours(servers, load, { name: 'Vyry, two gateways', first: 2 * pairs, gateways: [0, 1] }),
   ];
   for (const relay of relays) await run(relay, 3);
-  for (const relay of relays) Object.assign(relay, { times: new Times(), sent: 0, nodeMs: 0, redisMs: 0 });
+  for (const relay of relays) Object.assign(relay, { times: new Times(), sent: 0, nodeMs: 0, redisMs: 0, clientMs: 0 });
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const relay of relays) await run(relay, Number(values.seconds));
   }
@@ -96,12 +98,12 @@ function report(relays: Relay[]): void {
   if (adapter === undefined) return;
   console.log(`\n${rate} messages a second between ${pairs} pairs; ${circumstances()}`);
   printTable(
-    ['', 'CPU us', 'nodes us', 'Redis us', 'to adapter', 'p50 ms', 'p99 ms'],
+    ['', 'CPU us', 'nodes us', 'Redis us', 'to adapter', 'clients us', 'p50 ms', 'p99 ms'],
     relays.map((relay) => {
-      const { name, nodeMs, redisMs, sent, times } = relay;
+      const { name, nodeMs, redisMs, clientMs, sent, times } = relay;
       const ratio = (cpuOf(relay) / cpuOf(adapter)).toFixed(2);
       const parts = [cpuOf(relay), (nodeMs * 1000) / sent, (redisMs * 1000) / sent];
-      return [name, ...parts, ratio, times.p50.toFixed(2), times.percentile(99).toFixed(2)];
+      return [name, ...parts, ratio, (clientMs * 1000) / sent, times.p50.toFixed(2), times.percentile(99).toFixed(2)];
     }),
   );
 }
@@ -133,17 +135,19 @@ async function run(relay: Relay, seconds: number): Promise<void> {
   relay.sent += count;
   relay.nodeMs += after.nodeMs - before.nodeMs;
   relay.redisMs += after.redisMs - before.redisMs;
+  relay.clientMs += after.clientMs - before.clientMs;
 }
 
-function timeOf({ nodes, redis }: Relay): { nodeMs: number; redisMs: number } {
+function timeOf({ nodes, redis }: Relay): Pick<Relay, 'nodeMs' | 'redisMs' | 'clientMs'> {
   return {
     nodeMs: nodes.reduce((sum, pid) => sum + cpuMs(pid), 0),
     redisMs: redis === undefined ? 0 : cpuMs(redis),
+    clientMs: cpuMs(process.pid),
   };
 }
 
 function relayOf(given: Pick<Relay, 'name' | 'nodes' | 'redis' | 'send'>): Relay {
-  return { ...given, received: () => undefined, times: new Times(), sent: 0, nodeMs: 0, redisMs: 0 };
+  return { ...given, received: () => undefined, times: new Times(), sent: 0, nodeMs: 0, redisMs: 0, clientMs: 0 };
 }
 
 interface BareOptions {

@@ -4,7 +4,7 @@ import { hasCode } from '../client/errors.ts';
 import './connection.ts';
 import { problemOf, problemView } from './problems.ts';
 import { addressOf, open } from './router.ts';
-import { isOpenTo, type RouteName, routeOf, routes } from './routes.ts';
+import { isOpenTo, type RouteName, routeOf } from './routes.ts';
 import { Screen, View } from './screen.ts';
 import { chooseLanguage, language, languages, texts } from './texts.ts';
 import { type Account, accountChanged, readAccount } from './vyry.ts';
@@ -71,7 +71,7 @@ export class App extends View {
       const side = this.#account.isSignedIn ? 'in' : 'out';
       const wanted = routeOf(location);
       if (wanted === undefined || !isOpenTo(wanted, side)) return open(home[side], { replaces: true });
-      await routes[wanted].load();
+      await import('./screens.ts');
       if (routeOf(location) !== wanted) return;
       this.#failure = undefined;
       this.#place(wanted);

@@ -1,13 +1,8 @@
 /** The screens of the page. */
 import { type Address, readAddress } from './router.ts';
 
-/** A screen that the page can show. */
-interface Route {
-  /** Defines the custom element `vyry-<name>`. */
-  load: () => Promise<unknown>;
-  /** Who may open it: `out` only without a session, `in` only with one, `any` everybody. */
-  access: 'out' | 'in' | 'any';
-}
+/** Who may open a screen: `out` only without a session, `in` only with one, `any` everybody. */
+type Access = 'out' | 'in' | 'any';
 
 /** The names of the routes; each is the end of an address and of an element's name. */
 export type RouteName =
@@ -29,25 +24,24 @@ export type RouteName =
   | 'sessions'
   | 'security';
 
-/** The routes by their names. */
-export const routes: Record<RouteName, Route> = {
-  'sign-in': { load: () => import('./screens/sign-in.ts'), access: 'out' },
-  register: { load: () => import('./screens/register.ts'), access: 'out' },
-  recover: { load: () => import('./screens/recover.ts'), access: 'any' },
-  'not-me': { load: () => import('./screens/not-me.ts'), access: 'any' },
-  'link-opened': { load: () => import('./screens/link-opened.ts'), access: 'any' },
-  account: { load: () => import('./screens/account.ts'), access: 'in' },
-  password: { load: () => import('./screens/password.ts'), access: 'in' },
-  data: { load: () => import('./screens/data.ts'), access: 'in' },
-  sessions: { load: () => import('./screens/sessions.ts'), access: 'in' },
-  security: { load: () => import('./screens/security.ts'), access: 'in' },
-  link: { load: () => import('./screens/link.ts'), access: 'any' },
-  chats: { load: () => import('./screens/chats.ts'), access: 'in' },
-  chat: { load: () => import('./screens/chat.ts'), access: 'in' },
-  safety: { load: () => import('./screens/safety.ts'), access: 'in' },
-  people: { load: () => import('./screens/people.ts'), access: 'in' },
-  devices: { load: () => import('./screens/devices.ts'), access: 'in' },
-  'link-device': { load: () => import('./screens/link-device.ts'), access: 'in' },
+const routes: Record<RouteName, Access> = {
+  'sign-in': 'out',
+  register: 'out',
+  recover: 'any',
+  'not-me': 'any',
+  'link-opened': 'any',
+  account: 'in',
+  password: 'in',
+  data: 'in',
+  sessions: 'in',
+  security: 'in',
+  link: 'any',
+  chats: 'in',
+  chat: 'in',
+  safety: 'in',
+  people: 'in',
+  devices: 'in',
+  'link-device': 'in',
 };
 
 /** Returns the route of an address, or undefined for one that there is not. */
@@ -58,6 +52,6 @@ export function routeOf(address: Address): RouteName | undefined {
 
 /** Returns whether a person with a session (`in`) or without one (`out`) may open a route. */
 export function isOpenTo(name: RouteName, side: 'in' | 'out'): boolean {
-  const { access } = routes[name];
+  const access = routes[name];
   return access === 'any' || access === side;
 }

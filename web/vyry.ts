@@ -1,7 +1,6 @@
 /** The one client of the page, and what the page knows of its account. */
-import { openIndexedDbStore } from '../client/indexed-db-store.ts';
 import type { ClientStore } from '../client/store.ts';
-import { createVyry, type Vyry } from '../client/vyry.ts';
+import type { Vyry } from '../client/vyry.ts';
 
 /** What the store says about this device. */
 export interface Account {
@@ -12,24 +11,25 @@ export interface Account {
   isRegistering: boolean;
 }
 
-interface Opened {
-  vyry: Vyry;
-  store: ClientStore;
-}
-
 /** Fires `change` when the session of the page has begun or ended. */
 export const accountChanged = new EventTarget();
 
-let opened: Promise<Opened> | undefined;
+const openStore = once(async (): Promise<ClientStore> => {
+  const { openIndexedDbStore } = await import('../client/indexed-db-store.ts');
+  return await openIndexedDbStore('app');
+});
 
 /** Returns the client of this page. @throws {VyryError} STORE_LOCKED: another tab has it */
-export async function openVyry(): Promise<Vyry> {
-  return (await openClient()).vyry;
-}
+export const openVyry = once(async (): Promise<Vyry> => {
+  const store = await openStore();
+  // most of the code of the page, which the first screen does not need
+  const { createVyry } = await import('../client/vyry.ts');
+  return createVyry({ origin: location.origin, store, client: 'web' });
+});
 
 /** Returns what the store of this page says. @throws {VyryError} STORE_LOCKED */
 export async function readAccount(): Promise<Account> {
-  const { store } = await openClient();
+  const store = await openStore();
   return await store.transaction(({ userId, deviceId, tokens, registration }) => ({
     userId,
     deviceId,
@@ -43,16 +43,14 @@ export function noteAccountChanged(): void {
   accountChanged.dispatchEvent(new Event('change'));
 }
 
-/** A failed attempt is made again by the next call. */
-function openClient(): Promise<Opened> {
-  opened ??= createClient().catch((err) => {
-    opened = undefined;
-    throw err;
-  });
-  return opened;
-}
-
-async function createClient(): Promise<Opened> {
-  const store = await openIndexedDbStore('app');
-  return { store, vyry: createVyry({ origin: location.origin, store, client: 'web' }) };
+/** Makes a function run once. A failed attempt is made again by the next call. */
+function once<T>(run: () => Promise<T>): () => Promise<T> {
+  let started: Promise<T> | undefined;
+  return () => {
+    started ??= run().catch((err) => {
+      started = undefined;
+      throw err;
+    });
+    return started;
+  };
 }

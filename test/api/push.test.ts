@@ -9,7 +9,7 @@ import { wakeUp } from '../../api/wake-up.ts';
 import type { Push } from '../../contract/devices.ts';
 import { notificationWorkflowId, wakeUpWorkflowId } from '../../domain/workflow-ids.ts';
 import { makeDevice, makeIdentity } from '../support/device-keys.ts';
-import { setFault } from '../support/faults.ts';
+import { setFault, untilHeld } from '../support/faults.ts';
 import { deviceOwner, messageTo } from '../support/messages.ts';
 import type { SignedIn } from '../support/people.ts';
 import { recordEvents } from '../support/recorder.ts';
@@ -286,9 +286,9 @@ describe('a wake-up', () => {
   it('removes a dead registration, but not one that the app set meanwhile', async () => {
     const { userId, token, id, push } = await reachable(24);
     await fetch(`${outboxUrl}/push/subscriptions/${id}`, { method: 'DELETE' });
-    await setFault(outboxUrl, { channel: 'push', mode: 'error500' });
+    await setFault(outboxUrl, { channel: 'push', mode: 'hold' });
     await wakeUp(deps, { userId, reason: 'keys-low' });
-    await until(async () => (await wakeUps.lastResults(userId)).get('1')?.result === 'unavailable');
+    await untilHeld(outboxUrl, { channel: 'push' });
     const wakeUpId = (await behind.redis.get(`wake-up:${userId}:1`)) ?? '';
     const next = await subscribe();
     await must(api.setPush({ token, body: next.push }), 204);

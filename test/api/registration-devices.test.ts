@@ -120,6 +120,11 @@ describe('PUT /registrations/{id}/device', () => {
     const other = await person({ phone: phoneOf(2), username: 'reader' });
     const { body } = await must(api.takeKeys({ userId: user.userId, token: other.token }));
     assert.equal(body.identityKey, device.identityKey);
+    const writer = await owner(5);
+    const copy = { deviceId: '1', registrationId: device.registrationId, type: 'message', content: 'AAAA' } as const;
+    const message = { clientMessageId: 'first', messages: [copy], timestamp: new Date().toISOString() };
+    await must(api.sendMessage({ userId: user.userId, token: writer.token, body: message }));
+    assert.equal((await must(api.readMessages({ token: accessToken }))).body.items.length, 1);
     assert.equal((await must(describeDevice(registration, device))).body.state, 'completed', 'a repeat');
     assert.deepEqual(await behind.keys(`registration-device:{${registration.id}}`), []);
   });
@@ -270,6 +275,8 @@ describe('a number whose account has devices', () => {
     await until(async () => (await reasonsOf('device-remove', held.userId)).length === 1);
     assert.deepEqual(await reasonsOf('device-remove', held.userId), ['replaced']);
     assert.deepEqual(await reasonsOf('identity-change', held.userId), ['reregistered']);
+    await until(async () => (await reasonsOf('identity-announce', held.userId)).length === 1);
+    assert.deepEqual(await reasonsOf('identity-announce', held.userId), ['reregistered']);
     await until(async () =>
       (await notificationsTo(system.ready.outboxUrl, mailOf(15))).some(
         ({ subject }) => subject === 'Your Vyry identity key was changed',

@@ -4,6 +4,7 @@
  *
  * Status, workflow, messages and events of a registration do not exist for them.
  */
+import { randomUUID } from 'node:crypto';
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createDevices } from '../../adapters/mongo/devices.ts';
@@ -116,7 +117,7 @@ export async function registeredPerson(
 ): Promise<Registered> {
   const { accounts, hash } = toolsOf(system);
   const identity = typeof who === 'number' ? entryOf(who) : who;
-  const [userId, registrationId] = [newId(), newId()];
+  const [userId, registrationId] = [randomUUID(), newId()];
   if (!(await accounts.claim(userId, identity))) throw new Error(`${JSON.stringify(who)} has an account already`);
   await accounts.insert({
     userId,
