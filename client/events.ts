@@ -36,6 +36,8 @@ export interface VyryEvents {
    * nothing is sent until `identities.accept`.
    */
   'identity-changed': { userId: string; isHeld: boolean };
+  /** The server tells why a person has another identity key. The key itself comes with a message: `identity-changed`. */
+  'identity-announced': Announced<'identity:changed'>;
   /** A device of this account was added, renamed or removed. */
   'devices-changed': Announced<'devices:changed'>;
   /** A device asks to be linked, or a registration to be approved, by this account. */

@@ -219,6 +219,7 @@ function tellEvents(socket: VyrySocket, events: Emitter): void {
   socket.on('receipt:new', (receipt) => events.emit('receipt', receipt));
   socket.on('typing:new', (typing) => events.emit('typing', typing));
   socket.on('presence:changed', (presence) => events.emit('presence', presence));
+  socket.on('identity:changed', (change) => events.emit('identity-announced', change));
   socket.on('devices:changed', (change) => events.emit('devices-changed', change));
   socket.on('device-link:requested', (link) => events.emit('link-requested', link));
   socket.on('device-link:changed', (link) => events.emit('link-changed', link));

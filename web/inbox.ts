@@ -7,7 +7,11 @@ import type { Message } from '../client/message.ts';
 import type { Vyry } from '../client/vyry.ts';
 import { nameIn, textContentFrom } from './content.ts';
 import { type History, openHistory } from './history.ts';
+import { isIdentityAnnounced } from './timeline.ts';
 import { openVyry, readAccount } from './vyry.ts';
+
+/** Entries in which the announcement of a new identity key is looked for. */
+const recentEntries = 50;
 
 /** The messages of this device. */
 export interface Inbox {
@@ -126,16 +130,15 @@ function listen(vyry: Vyry, history: History): (() => void)[] {
     vyry.on('undecryptable', ({ messageId, from, willRetry }) =>
       record(history.add({ id: messageId, kind: 'undecryptable', userId: from.userId, at: Date.now(), willRetry })),
     ),
-    vyry.on('identity-changed', (change) =>
-      record(
-        history.add({
-          id: crypto.randomUUID(),
-          kind: 'identity',
-          userId: change.userId,
-          at: Date.now(),
-          reason: 'unknown',
-        }),
-      ),
+    vyry.on('identity-announced', ({ userId, reason, at }) =>
+      record(history.add({ id: `identity-${userId}-${at}`, kind: 'identity', userId, at: Date.parse(at), reason })),
     ),
+    vyry.on('identity-changed', ({ userId }) => record(noteIdentity(history, userId))),
   ];
+}
+
+/** A device that was not connected learns of a new key from a message, and not why there is one. */
+async function noteIdentity(history: History, userId: string): Promise<void> {
+  if (isIdentityAnnounced(await history.timeline(userId, recentEntries))) return;
+  await history.add({ id: crypto.randomUUID(), kind: 'identity', userId, at: Date.now(), reason: 'unknown' });
 }

@@ -48,8 +48,8 @@ class Chat extends Screen {
       const { history } = this.#inbox;
       if (name && (await history.contact(this.#userId)).name === '') await history.rename(this.#userId, name);
       this.#listen(this.#inbox);
-      await this.#load();
       await this.#readDecision();
+      await this.#load();
       this.#scrollToEnd();
     });
   }
@@ -67,6 +67,10 @@ class Chat extends Screen {
         this.#isOnline = presence.online;
         this.#lastSeenAt = presence.lastSeenAt;
         this.update();
+      }),
+      // the first message accepts its recipient
+      vyry.on('sent', (sent) => {
+        if (sent.userId === userId && this.#decision === 'none') void this.#readDecision();
       }),
       vyry.state.subscribe(({ kind }) => {
         if (kind === 'connected' && this.#decision === 'accepted') void this.#followPresence();
@@ -102,12 +106,11 @@ class Chat extends Screen {
     await this.#markRead();
   }
 
-  /** A stranger is not told that a message was read before the user has decided. */
+  /** What a stranger has written stays new until the user has decided, and is reported then. */
   async #markRead(): Promise<void> {
-    if (this.#inbox === undefined || document.visibilityState !== 'visible') return;
+    if (this.#inbox === undefined || this.#decision === 'requested' || document.visibilityState !== 'visible') return;
     const { vyry, history } = this.#inbox;
     const ids = await history.markRead(this.#userId);
-    if (this.#decision !== 'accepted') return;
     for (let start = 0; start < ids.length; start += receiptIdsMax)
       await vyry.sendReceipt(this.#userId, ids.slice(start, start + receiptIdsMax), 'read').catch(leaveOut);
   }
@@ -202,8 +205,6 @@ class Chat extends Screen {
   async #send(text: string): Promise<void> {
     await this.#inbox?.send(this.#userId, text);
     this.#scrollToEnd();
-    // to write to somebody is to accept them
-    if (this.#decision === 'none') await this.#readDecision();
   }
 
   #sendOnEnter = (event: KeyboardEvent): void => {

@@ -31,7 +31,7 @@ export const arabicMessages: typeof englishMessages = {
     picture: 'صورة الكاميرا. ضع رمز QR أمامها.',
     stop: 'إيقاف الكاميرا',
     refused: 'لا يمكن استخدام الكاميرا. انسخ نص الرمز بدلًا من ذلك.',
-    pasteHint: 'يعرض الجهاز الآخر النص تحت رمز QR.',
+    pasteHint: 'يعرض الجهاز الآخر النص بجانب رمز QR.',
     submit: 'متابعة',
   },
   deviceNeeded: {

@@ -31,7 +31,7 @@ export const germanMessages: typeof englishMessages = {
     picture: 'Bild der Kamera. Halten Sie den QR-Code davor.',
     stop: 'Kamera ausschalten',
     refused: 'Die Kamera kann nicht benutzt werden. Kopieren Sie stattdessen den Text des Codes.',
-    pasteHint: 'Das andere Gerät zeigt den Text unter seinem QR-Code.',
+    pasteHint: 'Das andere Gerät zeigt den Text neben seinem QR-Code.',
     submit: 'Weiter',
   },
   deviceNeeded: {

@@ -29,7 +29,7 @@ export const englishMessages = {
     picture: 'Picture of the camera. Hold the QR code in front of it.',
     stop: 'Stop the camera',
     refused: 'The camera cannot be used. Copy the text of the code instead.',
-    pasteHint: 'The other device shows the text below its QR code.',
+    pasteHint: 'The other device shows the text beside its QR code.',
     submit: 'Continue',
   },
   deviceNeeded: {

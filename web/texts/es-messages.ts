@@ -31,7 +31,7 @@ export const spanishMessages: typeof englishMessages = {
     picture: 'Imagen de la cámara. Ponga el código QR delante.',
     stop: 'Apagar la cámara',
     refused: 'No se puede usar la cámara. Copie el texto del código.',
-    pasteHint: 'El otro dispositivo muestra el texto debajo de su código QR.',
+    pasteHint: 'El otro dispositivo muestra el texto junto a su código QR.',
     submit: 'Continuar',
   },
   deviceNeeded: {
