@@ -30,6 +30,8 @@ export class App extends View {
       addEventListener(event, () => void this.#show(), { signal: this.ended });
     }
     accountChanged.addEventListener('change', () => void this.#show(), { signal: this.ended });
+    // the screen asked for the keys of this browser: with them it shows something else
+    this.addEventListener('device-added', () => void this.#show({ isAnew: true }), { signal: this.ended });
     void this.#show();
   }
 
@@ -65,7 +67,7 @@ export class App extends View {
   }
 
   /** Shows the screen of the address, or the one to which its person may go. */
-  async #show(): Promise<void> {
+  async #show({ isAnew = false } = {}): Promise<void> {
     try {
       this.#account = await readAccount();
       const side = this.#account.isSignedIn ? 'in' : 'out';
@@ -74,7 +76,7 @@ export class App extends View {
       await import('./screens.ts');
       if (routeOf(location) !== wanted) return;
       this.#failure = undefined;
-      this.#place(wanted);
+      if (isAnew || wanted !== this.#route) this.#place(wanted);
     } catch (err) {
       this.#failure = err;
     }
@@ -82,7 +84,6 @@ export class App extends View {
   }
 
   #place(name: RouteName): void {
-    if (name === this.#route) return;
     const isFirst = this.#route === undefined;
     const screen = document.createElement(`vyry-${name}`);
     this.#route = name;

@@ -108,7 +108,7 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await grace.write(people.scanLabel, code ?? '');
     await grace.press(texts.scan.submit);
     await writeMessage(grace, 'Hello Ada');
-    await grace.untilText(chat.states.delivered);
+    await grace.untilText(chat.states.sent);
 
     for (const tab of [ada, linked]) {
       await tab.go(texts.titles.chats);
