@@ -33,7 +33,8 @@ export function problemOf(err: unknown, hints: Record<string, string> = {}): Pro
     retryAt: retryAfterSeconds === undefined ? undefined : Date.now() + retryAfterSeconds * 1000,
     attemptsLeft,
     details: Array.isArray(fields.details) ? fields.details : [],
-    requestId: typeof fields.request_id === 'string' ? fields.request_id : undefined,
+    // an administrator can do nothing about what the person can correct
+    requestId: (err.status ?? 0) >= 500 ? err.requestId : undefined,
   };
 }
 
@@ -42,7 +43,7 @@ export function problemView({ text, retryAt, attemptsLeft, details, requestId }:
   const { problems } = texts();
   return html`<div class="problem">
     <p>${text}</p>
-    ${details.map(({ path, message }) => html`<p><strong>${path}</strong> ${message}</p>`)}
+    ${details.map(({ path, message }) => html`<p lang="en"><strong>${path}</strong> ${message}</p>`)}
     ${attemptsLeft === undefined ? nothing : html`<p>${fill(problems.attemptsLeft, { count: attemptsLeft })}</p>`}
     ${retryAt === undefined ? nothing : html`<p>${fill(problems.retryAt, { time: formatTime(retryAt) })}</p>`}
     ${requestId === undefined ? nothing : html`<p class="quiet">${fill(problems.reference, { requestId })}</p>`}

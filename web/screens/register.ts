@@ -113,10 +113,14 @@ class Register extends Screen {
     return stepForm(name, forms);
   }
 
-  /** The step whose form is shown: the chosen one while it is open, else the first open one. */
+  /**
+   * The step whose form is shown: the chosen one while it is open, else the first open one. An approval comes before the
+   * device, which needs the identity key that the approval may bring.
+   */
   #shownStep(): string | undefined {
     const open = this.#registration?.steps.filter(({ status }) => status === 'open').map(({ name }) => name) ?? [];
-    return open.find((name) => name === this.#chosen) ?? open[0];
+    const preferred = [this.#chosen, 'approval'].find((name) => name !== undefined && open.includes(name));
+    return preferred ?? open[0];
   }
 
   #choose(name: string): void {

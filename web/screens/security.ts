@@ -1,6 +1,5 @@
 /** Security notices: what the owner of the account should look at, from what the server tells about it. */
 import { html, type TemplateResult } from 'lit-html';
-import { hasCode } from '../../client/errors.ts';
 import type { Vyry } from '../../client/vyry.ts';
 import { addressOf } from '../router.ts';
 import type { RouteName } from '../routes.ts';
@@ -49,13 +48,9 @@ class Security extends Screen {
 
 async function readNotices(vyry: Vyry): Promise<Notice[]> {
   const { security } = texts();
-  const [user, sessions, devices, requests] = await Promise.all([
-    vyry.profile.read(),
-    vyry.sessions.list(),
-    vyry.devices.list(),
-    // a session without a device is not asked
-    vyry.devices.requests().catch((err) => (hasCode(err, 'FORBIDDEN') ? [] : Promise.reject(err))),
-  ]);
+  const [user, sessions, devices] = await Promise.all([vyry.profile.read(), vyry.sessions.list(), vyry.devices.list()]);
+  // only a device may see requests
+  const requests = devices.some(({ current }) => current) ? await vyry.devices.requests() : [];
   const ageOf = (instant: string) => Date.now() - Date.parse(instant);
   const { deletionAt, phoneRefused } = user;
   return [
