@@ -161,6 +161,7 @@ export default {
     fence('express', 'api/http'),
     fence('cors', 'api/http'),
     fence('socket.io', 'api/sockets'),
+    fence('socket.io-client', 'client/connection'),
     fence('socket.io-parser', 'api/sockets/parser'),
     fence('engine.io', 'api/sockets/server'),
     fence('lru-cache', 'api/tokens'),

@@ -8,11 +8,13 @@ WORKDIR /vyry
 # one, and only the next stage uses the other.
 FROM base AS dependencies
 COPY package.json package-lock.json .npmrc ./
+COPY client/package.json client/
 RUN npm ci --omit=dev --omit=optional
 
 # The workflow bundle, made ahead so that no worker compiles anything.
 FROM base AS bundle
 COPY package.json package-lock.json .npmrc ./
+COPY client/package.json client/
 RUN npm ci --omit=dev
 COPY domain/ domain/
 COPY platform/ platform/
@@ -25,6 +27,7 @@ RUN node workers/bundle.ts dist/workflows.js
 # The page at /app. Its build needs packages for development, and none that has a program to install.
 FROM base AS web
 COPY package.json package-lock.json .npmrc ./
+COPY client/package.json client/
 RUN npm ci
 COPY contract/ contract/
 COPY domain/ domain/
@@ -35,6 +38,7 @@ RUN node web/build.ts dist/web
 # Fakes of Twilio, the mail server, captcha providers and a Signal-Server, which show what they received. Development only.
 FROM base AS outbox
 COPY package.json package-lock.json .npmrc ./
+COPY client/package.json client/
 RUN npm ci --omit=optional
 COPY contract/ contract/
 COPY domain/ domain/

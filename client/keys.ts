@@ -8,7 +8,7 @@ import type { Device } from '../contract/devices.ts';
 import { keyDigestInput } from '../contract/key-rules.ts';
 import type { KeyUpload, PqPreKey, PreKey, SignedPreKey } from '../contract/keys.ts';
 import { fromBase64, toBase64 } from './bytes.ts';
-import { generateKeyPair, type KeyPair, sign } from './crypto/curve.ts';
+import { generateKeyPair, type KeyPair, publicKeyOf, sign } from './crypto/curve.ts';
 import { generateKyberSeed, kyberKeyPair } from './crypto/kyber.ts';
 import { VyryError } from './errors.ts';
 import type { ClientState, KeyKind, StoredKey } from './store.ts';
@@ -55,6 +55,27 @@ export function deviceKeys(state: ClientState, now: number): DeviceKeys {
   if (signedPreKey && pqLastResortPreKey && preKeys && pqPreKeys)
     return { registrationId: state.registrationId, identityKey, signedPreKey, pqLastResortPreKey, preKeys, pqPreKeys };
   return { registrationId: state.registrationId, identityKey, ...prepareWholeUpload(state, now) };
+}
+
+/**
+ * Returns the keys by which the server recognizes the device of this store: its registration id and signed prekey. Undefined
+ * if it is none, or an upload has no answer.
+ */
+export function knownDeviceKeys(state: ClientState): DeviceKeys | undefined {
+  const { registrationId, identity, confirmed, pending, keys } = state;
+  if (!registrationId || !identity || !confirmed || pending) return undefined;
+  const signed = keys.signedPreKey.find(({ keyId }) => keyId === confirmed.signedPreKeyId);
+  const lastResort = keys.pqLastResortPreKey.find(({ keyId }) => keyId === confirmed.pqLastResortPreKeyId);
+  if (!signed || !lastResort) return undefined;
+  const privateKey = fromBase64(identity.privateKey);
+  return {
+    registrationId,
+    identityKey: identity.publicKey,
+    signedPreKey: signKey(signed.keyId, publicKeyOf(fromBase64(signed.secret)), privateKey),
+    pqLastResortPreKey: signKey(lastResort.keyId, storedKyberKeyPair(lastResort).publicKey, privateKey),
+    preKeys: [],
+    pqPreKeys: [],
+  };
 }
 
 /**

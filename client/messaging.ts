@@ -192,8 +192,8 @@ export class Messaging {
       status.set({ kind: 'catching-up', received });
       tasks.run(async () => {
         // a session without a device has no inbox
-        const { deviceId } = await store.transaction((state) => state);
-        if (deviceId === undefined && socket.connected) status.set({ kind: 'connected' });
+        const { tokens } = await store.transaction((state) => state);
+        if (tokens?.deviceId === undefined && socket.connected) status.set({ kind: 'connected' });
       });
     });
     socket.on('inbox:page', ({ messages }, acknowledge) => {
@@ -257,9 +257,9 @@ async function queueContent(
   return { clientMessageId };
 }
 
-function requireDevice({ tokens, deviceId, identity }: ClientState): void {
+function requireDevice({ tokens, identity }: ClientState): void {
   if (tokens === undefined) throw new VyryError('SIGNED_OUT', 'This device is not signed in');
-  if (deviceId === undefined || identity === undefined)
+  if (tokens.deviceId === undefined || identity === undefined)
     throw new VyryError('NO_KEYS', 'This is not a device of an account yet');
 }
 

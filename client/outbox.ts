@@ -17,7 +17,7 @@ import { type Mailbox, queueMessage } from './mailbox.ts';
 import type { ClientState, OutgoingMessage } from './store.ts';
 
 /** The body of a send. */
-export type SendBody = z.input<typeof MessageSend>;
+type SendBody = z.input<typeof MessageSend>;
 
 /** What an outbox needs. */
 export interface OutboxDeps extends Pick<ClientDeps, 'calls' | 'store' | 'closing' | 'events' | 'tasks'> {

@@ -5,7 +5,7 @@ import { fromBase64 } from './bytes.ts';
 import type { Calls } from './calls.ts';
 import type { ClientDeps } from './deps.ts';
 import { toVyryError, VyryError } from './errors.ts';
-import { confirmUpload, deviceKeys, setIdentity } from './keys.ts';
+import { confirmUpload, deviceKeys, knownDeviceKeys, setIdentity } from './keys.ts';
 import { type ExistingDeviceFlow, type NewDeviceFlow, openLink, requestLink } from './link-flows.ts';
 import { hashDeviceSet, type Provision, readQrText } from './linking.ts';
 
@@ -33,7 +33,10 @@ export interface RemovedDevice {
 /** The devices of the account. */
 export interface OwnDevices {
   list(): Promise<ListedDevice[]>;
-  /** Makes the session one of a device with keys: the account's first, or one whose store has the account's identity key. */
+  /**
+   * Makes the session one of a device with keys: the one of this store, the account's first, or one whose store has the
+   * account's identity key. Needs a recent authentication.
+   */
   add(name: string): Promise<{ deviceId: string }>;
   rename(deviceId: string, name: string): Promise<void>;
   /** Removes a device, and replaces the identity key that it knows. */
@@ -74,10 +77,13 @@ export function createOwnDevices(deps: ClientDeps, rotate: () => Promise<void>):
   };
 }
 
-/** Keeps the keys before they are sent, and the tokens before the keys count as uploaded. A repeat sends the same keys. */
+/**
+ * Keeps the keys before they are sent, and the tokens before the keys count as uploaded. A repeat sends the same keys. A
+ * device whose session has ended is recognized by its keys and stays the same one.
+ */
 async function addDevice(deps: ClientDeps, name: string): Promise<{ deviceId: string }> {
   const { calls, store } = deps;
-  const keys = await store.transaction((state) => deviceKeys(state, deps.now()));
+  const keys = await store.transaction((state) => knownDeviceKeys(state) ?? deviceKeys(state, deps.now()));
   return await keepDevice(deps, await calls.addDevice({ body: { name, client: deps.client, ...keys } }));
 }
 

@@ -1,7 +1,7 @@
 /** The tokens of a device: kept in the store before they are used, and refreshed when they expire. */
 import type { Tokens } from '../contract/schemas.ts';
 import { hasCode, VyryError } from './errors.ts';
-import type { ClientStore, StoredTokens } from './store.ts';
+import { type ClientState, type ClientStore, emptyState, type StoredTokens } from './store.ts';
 
 /** An access token is refreshed this long before it expires. */
 const earlyMs = 30_000;
@@ -35,13 +35,14 @@ export function createSession(store: ClientStore, { now, refresh }: SessionOptio
   const session: ClientSession = {
     async keep(tokens) {
       await store.transaction((state) => {
-        state.userId = tokens.user.userId;
-        if (tokens.device) state.deviceId = tokens.device.deviceId;
-        state.tokens = {
-          accessToken: tokens.accessToken,
-          refreshToken: tokens.refreshToken,
-          expiresAt: now() + tokens.expiresInSeconds * 1000,
-        };
+        const { device, user, accessToken, refreshToken, expiresInSeconds } = tokens;
+        const isOtherUser = state.userId !== undefined && state.userId !== user.userId;
+        if (isOtherUser) forgetAccount(state, device !== undefined);
+        else if (device && state.deviceId !== device.deviceId) state.sessions = {};
+        state.userId = user.userId;
+        if (device) state.deviceId = device.deviceId;
+        const expiresAt = now() + expiresInSeconds * 1000;
+        state.tokens = { accessToken, refreshToken, expiresAt, ...(device && { deviceId: device.deviceId }) };
       });
     },
     async end() {
@@ -67,7 +68,7 @@ export function createSession(store: ClientStore, { now, refresh }: SessionOptio
     const tokens = await refresh(refreshToken).catch(async (err) => {
       if (!hasCode(err, 'INVALID_TOKEN')) throw err;
       await session.end();
-      throw new VyryError('SIGNED_OUT', 'The session has ended; log in again', { cause: err });
+      throw new VyryError('SIGNED_OUT', 'The session has ended', { cause: err });
     });
     await session.keep(tokens);
     return tokens.accessToken;
@@ -75,9 +76,20 @@ export function createSession(store: ClientStore, { now, refresh }: SessionOptio
   return session;
 }
 
+/**
+ * Forgets what the store has of another account. Keys that were made for the new one, which has a device with them, stay.
+ * Sessions name the device that they are of, so that they are of no use to another one.
+ */
+function forgetAccount(state: ClientState, hasKeys: boolean): void {
+  const { keys, identity, registrationId, pending, confirmed } = state;
+  for (const field of Object.keys(state)) Reflect.deleteProperty(state, field);
+  Object.assign(state, emptyState());
+  if (hasKeys) Object.assign(state, { keys, identity, registrationId, pending, confirmed });
+}
+
 /** @throws {VyryError} SIGNED_OUT */
 async function readTokens(store: ClientStore): Promise<StoredTokens> {
   const tokens = await store.transaction((state) => state.tokens);
-  if (tokens === undefined) throw new VyryError('SIGNED_OUT', 'This device is not logged in');
+  if (tokens === undefined) throw new VyryError('SIGNED_OUT', 'This device is not signed in');
   return tokens;
 }

@@ -35,6 +35,8 @@ export interface StoredTokens {
   refreshToken: string;
   /** When the access token expires, in milliseconds since the Unix epoch. */
   expiresAt: number;
+  /** The device of the session; absent if it has none. */
+  deviceId?: string;
 }
 
 /** The kinds of prekeys, by their names in uploads. */
@@ -79,7 +81,7 @@ export type OutgoingType = Exclude<StoredDeviceMessage['type'], 'prekey'>;
 export type StoredDeviceMessage = z.output<typeof DeviceMessage>;
 
 /** A message that the server has stored, kept for a while in case a device cannot decrypt it. */
-export interface StoredSentMessage {
+interface StoredSentMessage {
   clientMessageId: string;
   messageId: string;
   userId: string;

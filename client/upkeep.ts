@@ -38,8 +38,8 @@ export function createUpkeep(deps: ClientDeps, release: (userId: string) => void
     isRunning = true;
     tasks.run(async () => {
       try {
-        const { deviceId } = await store.transaction((state) => state);
-        if (deviceId === undefined) return;
+        const { tokens } = await store.transaction((state) => state);
+        if (tokens?.deviceId === undefined) return;
         lastAt = now();
         await settle();
         await maintainKeys(deps);

@@ -23,6 +23,8 @@ export class App extends View {
   #account: Account | undefined;
   #screen: Element | undefined;
   #route: RouteName | undefined;
+  /** The address of the screen, with its parameters. */
+  #address = '';
   #failure: unknown;
 
   protected override opened(): void {
@@ -76,7 +78,7 @@ export class App extends View {
       await import('./screens.ts');
       if (routeOf(location) !== wanted) return;
       this.#failure = undefined;
-      if (isAnew || wanted !== this.#route) this.#place(wanted);
+      if (isAnew || location.href !== this.#address) this.#place(wanted);
     } catch (err) {
       this.#failure = err;
     }
@@ -87,6 +89,7 @@ export class App extends View {
     const isFirst = this.#route === undefined;
     const screen = document.createElement(`vyry-${name}`);
     this.#route = name;
+    this.#address = location.href;
     this.#screen = screen;
     if (screen instanceof Screen) document.title = `${screen.heading()} · Vyry`;
     if (isFirst) return;

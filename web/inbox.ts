@@ -6,7 +6,7 @@ import { VyryError } from '../client/errors.ts';
 import type { Message } from '../client/message.ts';
 import type { Vyry } from '../client/vyry.ts';
 import { nameIn, textContentFrom } from './content.ts';
-import { type History, openHistory } from './history.ts';
+import { deleteHistory, type History, openHistory } from './history.ts';
 import { isIdentityAnnounced } from './timeline.ts';
 import { openVyry, readAccount } from './vyry.ts';
 
@@ -39,6 +39,15 @@ export async function openInbox(): Promise<Inbox | undefined> {
   if (!isDevice) return undefined;
   opened ??= { userId, inbox: createInbox(userId) };
   return await opened.inbox;
+}
+
+/** Closes the inbox, and deletes its messages in this browser. */
+export async function eraseInbox(): Promise<void> {
+  if (opened === undefined) return;
+  const { userId, inbox } = opened;
+  opened = undefined;
+  (await inbox).close();
+  await deleteHistory(userId);
 }
 
 async function createInbox(userId: string): Promise<Inbox> {

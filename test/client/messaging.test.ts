@@ -228,6 +228,31 @@ describe('a client without a connection', () => {
   });
 });
 
+describe('a device that signs in again', () => {
+  it('is the same device, with its sessions; another account on the same store forgets everything', async () => {
+    const [ada, bob] = await friends(16);
+    const [toAda, toBob] = [sdk.reader(ada), sdk.reader(bob)];
+    await say(ada, bob, 'before');
+    assert.equal((await toBob()).text, 'before');
+    const { username = '' } = await ada.vyry.profile.read();
+    const before = await sdk.stateOf(ada);
+    await ada.vyry.signOut();
+    assert.equal(ada.vyry.state.current.kind, 'signed-out');
+    await ada.vyry.signIn({ identifier: username, password: goodPassword });
+    await assert.rejects(ada.vyry.send(bob.userId, 'x'), { code: 'NO_KEYS' });
+    assert.deepEqual(await ada.vyry.devices.add('Desk'), { deviceId: before.deviceId });
+    await say(bob, ada, 'after');
+    ada.vyry.connect();
+    assert.equal((await toAda()).text, 'after');
+    assert.equal((await ada.vyry.devices.list()).length, 1);
+    await ada.vyry.signOut();
+    const { name, userId } = await account(18);
+    await ada.vyry.signIn({ identifier: name, password: goodPassword });
+    const { sessions, identity, identities, ...state } = await sdk.stateOf(ada);
+    assert.deepEqual([state.userId, identity, sessions, identities], [userId, undefined, {}, []]);
+  });
+});
+
 describe('the devices of a person', () => {
   it('all get what is sent to the person, and copies of what another of them sends', async () => {
     const [ada, desk] = await friends(20);

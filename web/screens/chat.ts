@@ -28,6 +28,8 @@ class Chat extends Screen {
   #limit = pageEntries;
   #decision: Decision = 'none';
   #isOnline = false;
+  /** The server tells whether the person is connected. */
+  #isFollowing = false;
   #lastSeenAt: string | undefined;
   #isTyping = false;
   #typing: TypingNotice | undefined;
@@ -73,6 +75,7 @@ class Chat extends Screen {
         if (sent.userId === userId && this.#decision === 'none') void this.#readDecision();
       }),
       vyry.state.subscribe(({ kind }) => {
+        this.#isFollowing &&= kind === 'connected';
         if (kind === 'connected' && this.#decision === 'accepted') void this.#followPresence();
       }),
     ];
@@ -104,6 +107,7 @@ class Chat extends Screen {
     this.update();
     if (wasAtEnd) this.#scrollToEnd();
     await this.#markRead();
+    if (this.#decision === 'accepted' && !this.#isFollowing) await this.#followPresence();
   }
 
   /** What a stranger has written stays new until the user has decided, and is reported then. */
@@ -122,8 +126,12 @@ class Chat extends Screen {
   }
 
   async #followPresence(): Promise<void> {
-    // somebody who has not accepted this user shows no presence
-    await this.#inbox?.vyry.subscribePresence([this.#userId]).catch(() => undefined);
+    // somebody who has not accepted this user shows no presence: it is tried again when something happens
+    const following = this.#inbox?.vyry.subscribePresence([this.#userId]);
+    this.#isFollowing = await Promise.resolve(following).then(
+      () => true,
+      () => false,
+    );
   }
 
   #scrollToEnd(): void {
