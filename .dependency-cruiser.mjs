@@ -190,7 +190,6 @@ export default {
     fence('@panva/hpke-noble', 'client/hpke'),
     fence('hpke', 'client/hpke'),
     fence('idb', 'client/indexed-db-store', 'web/history'),
-    fence('idb', 'client/indexed-db-store', 'web/history'),
     fence('uqr', 'web/qr'),
   ],
   options: {
