@@ -107,9 +107,10 @@ async function keep(history: History, message: Message): Promise<void> {
   else await history.add({ ...entry, kind: 'received', isRead: false }, { name: nameIn(message) });
 }
 
-/** A receipt is a courtesy: without a connection it is left out. */
-export function leaveOut(err: unknown): void {
+/** Leaves out what a screen can do without, such as a receipt without a connection. */
+export function leaveOut(err: unknown): undefined {
   if (!(err instanceof VyryError)) throw err;
+  return undefined;
 }
 
 function listen(vyry: Vyry, history: History): (() => void)[] {
