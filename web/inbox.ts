@@ -41,12 +41,11 @@ export async function openInbox(): Promise<Inbox | undefined> {
   return await opened.inbox;
 }
 
-/** Closes the inbox, and deletes its messages in this browser. */
-export async function eraseInbox(): Promise<void> {
-  if (opened === undefined) return;
-  const { userId, inbox } = opened;
+/** Closes the inbox of an account, and deletes its messages in this browser. */
+export async function eraseInbox(userId: string): Promise<void> {
+  const inbox = opened?.userId === userId ? opened.inbox : undefined;
   opened = undefined;
-  (await inbox).close();
+  (await inbox)?.close();
   await deleteHistory(userId);
 }
 
