@@ -237,7 +237,7 @@ interface Queued extends SendOptions {
  */
 async function queueContent(
   { store, events }: Pick<ClientDeps, 'store' | 'events'>,
-  mailbox: Pick<Mailbox, 'queue'>,
+  mailbox: Pick<Mailbox<unknown>, 'queue'>,
   { userId, content, clientMessageId = newMessageId(), urgent, online }: Queued,
 ) {
   if (content.length > contentBytesMax)
