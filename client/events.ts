@@ -17,6 +17,12 @@ export interface SentMessage {
   serverTimestamp: string;
 }
 
+/** A person has another identity key. */
+export interface IdentityChange {
+  userId: string;
+  isHeld: boolean;
+}
+
 /** The events by their names. */
 export interface VyryEvents {
   /** The server has stored a message, which has left the outbox. */
@@ -33,9 +39,9 @@ export interface VyryEvents {
   gap: Announced<'inbox:gap'>;
   /**
    * A person has another identity key: a new device, or somebody in between. With `isHeld` the earlier one was verified, and
-   * nothing is sent until `identities.accept`.
+   * nothing is sent until `identities.accept`. `reason` and `at` are what the server said of it, if it did.
    */
-  'identity-changed': { userId: string; isHeld: boolean };
+  'identity-changed': IdentityChange & Partial<Pick<Announced<'identity:changed'>, 'reason' | 'at'>>;
   /** A device of this account was added, renamed or removed. */
   'devices-changed': Announced<'devices:changed'>;
   /** A device asks to be linked, or a registration to be approved, by this account. */

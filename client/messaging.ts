@@ -7,7 +7,7 @@ import type { ConversationSides } from './conversations.ts';
 import type { ClientDeps } from './deps.ts';
 import { encodeContent, encodeCopy, encodeReceipt, encodeRotation } from './envelope.ts';
 import { hasCode, VyryError } from './errors.ts';
-import type { Emitter, SentMessage } from './events.ts';
+import type { Emitter, IdentityChange, SentMessage, VyryEvents } from './events.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { type Incoming, keepIncoming } from './incoming.ts';
 import { createMailbox, type Mailbox, type NewMessage, type Received } from './mailbox.ts';
@@ -58,15 +58,19 @@ export class Messaging {
   readonly #upkeep: Upkeep;
   /** The users whose presence is followed. */
   #followed: readonly string[] = [];
+  /** What the server said of new identity keys that no message has shown yet. */
+  readonly #announced = new Map<string, Pick<VyryEvents['identity-changed'], 'reason' | 'at'>>();
 
   constructor(deps: MessagingDeps) {
     this.#deps = deps;
     this.#mailbox = createMailbox(deps.store, { now: deps.now, keep: keepIncoming });
+    const tellIdentity = (change: IdentityChange) => this.#tellIdentity(change);
     const connection = new Connection({ ...deps, listen: (socket) => this.#listen(socket) });
     this.#connection = connection;
     this.#outbox = new Outbox({
       ...deps,
       mailbox: this.#mailbox,
+      tellIdentity,
       canSend: () => !connection.isKept || connection.isOpen,
       transmit: (userId, body) =>
         connection.isKept
@@ -77,6 +81,7 @@ export class Messaging {
     this.#inbox = createInbox({
       ...deps,
       mailbox: this.#mailbox,
+      tellIdentity,
       settleRotation: this.#upkeep.settleFor,
       follow: (received, { from }) => this.#follow(received, from),
     });
@@ -100,7 +105,7 @@ export class Messaging {
   /** Keeps a content in the outbox. @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS */
   async send(userId: string, content: Uint8Array | string, options: SendOptions = {}): Promise<QueuedMessage> {
     const bytes = typeof content === 'string' ? textContent(content) : content;
-    const queued = await queueContent(this.#deps, this.#mailbox, { userId, content: bytes, ...options });
+    const queued = await queueContent(this.#deps.store, this.#mailbox, { userId, content: bytes, ...options });
     const { clientMessageId, earlier } = queued;
     if (earlier) return { clientMessageId, sent: Promise.resolve(earlier) };
     const sent = this.#outbox.sent(clientMessageId);
@@ -157,6 +162,12 @@ export class Messaging {
     this.#inbox.close();
   }
 
+  /** The server says why a key was changed before a message proves that it was. */
+  #tellIdentity(change: IdentityChange): void {
+    this.#deps.events.emit('identity-changed', { ...change, ...this.#announced.get(change.userId) });
+    this.#announced.delete(change.userId);
+  }
+
   /** Does what follows from a message. */
   #follow(received: Received<Incoming>, from: DeviceAddress): void {
     if (received.kind === 'rotation') this.#upkeep.settleSoon();
@@ -204,6 +215,7 @@ export class Messaging {
     socket.on('message:new', (message, acknowledge) => this.#take([message], acknowledge));
     // after the messages that arrived before it
     socket.on('inbox:drained', () => tasks.run(() => this.#inbox.receive([]).then(() => this.#caughtUp())));
+    socket.on('identity:changed', ({ userId, reason, at }) => this.#announced.set(userId, { reason, at }));
     socket.on('keys:low', () => this.#upkeep.run());
     socket.on('session:ended', ({ reason }) => {
       events.emit('session-ended', { reason });
@@ -236,7 +248,7 @@ interface Queued extends SendOptions {
  * @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS
  */
 async function queueContent(
-  { store, events }: Pick<ClientDeps, 'store' | 'events'>,
+  store: ClientDeps['store'],
   mailbox: Pick<Mailbox<unknown>, 'queue'>,
   { userId, content, clientMessageId = newMessageId(), urgent, online }: Queued,
 ) {
@@ -251,8 +263,7 @@ async function queueContent(
   const text: Pick<NewMessage, 'plain' | 'type'> = isToSelf
     ? { plain: encodeCopy({ userId }, content), type: 'sync' }
     : { plain: encodeContent(content), type: 'message' };
-  const { isIdentityChanged } = await mailbox.queue({ clientMessageId, userId, ...text, urgent, online });
-  if (isIdentityChanged) events.emit('identity-changed', { userId, isHeld: false });
+  await mailbox.queue({ clientMessageId, userId, ...text, urgent, online });
   return { clientMessageId };
 }
 
