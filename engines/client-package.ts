@@ -1,5 +1,5 @@
 /**
- * Builds the package of client/ into client/dist: `npm run client:build`; `npm pack -w @vyry/client` runs it as well. The
+ * Builds the package of client/ into client/dist: `npm run client:build`, before `npm pack -w @vyry/client`. The
  * compiler writes the modules and their types. Then the module that reads contract/ becomes the values that it evaluates
  * to, and what nothing imports any more is removed: the package has the types of the schemas and loads none.
  */
