@@ -1,6 +1,7 @@
 /** The activities that send messages without a code: notifications, and the links of a password recovery. */
 import type { LimitState } from '../adapters/redis/rate-limits.ts';
 import type { Recoveries, RecoveryTokens } from '../adapters/redis/recoveries.ts';
+import { appLinkOf, type LinkPages, linkOf } from '../domain/message-links.ts';
 import type { NotificationCause, NotificationKind, Recipient } from '../domain/notifications.ts';
 import type { MessageKind } from '../domain/providers.ts';
 import { templatesOf } from '../domain/templates/languages.ts';
@@ -54,13 +55,13 @@ export interface NotificationSendingDeps {
   /** Product name in messages. */
   productName: string;
   newToken: typeof newToken;
-  /** The page that takes a recovery token after `#token=` or `#stop=`. Without it, the message has the bare token. */
-  recoveryUrl?: string | undefined;
+  /** Where the links of messages lead. */
+  pages: LinkPages;
   /**
-   * Returns the link, or bare token, by which an owner stops registrations with their number. The token is registered
-   * before it is returned, and is the same for every attempt of a notification.
+   * Returns the token by which an owner stops registrations with their number. It is registered before it is returned,
+   * and is the same for every attempt of a notification.
    */
-  stopLinkOf: (notification: { notificationId: string; userId: string }) => Promise<string>;
+  stopTokenOf: (notification: { notificationId: string; userId: string }) => Promise<string>;
 }
 
 /** The notification-sending activities of the delivery role. */
@@ -87,10 +88,7 @@ export function createNotificationSending(deps: NotificationSendingDeps) {
         deps.events.notificationRefused({ ...told, provider: 'none' }, 'rate-limited');
         return false;
       }
-      const { productName: product } = deps;
-      const { cause = { at: Date.now() } } = input;
-      const context: NotificationContext =
-        kind === 'number-registered' ? { product, ...cause, stopLink: await deps.stopLinkOf(input) } : { product };
+      const context = await notificationContext(deps, input);
       const texts = templatesOf(input.locale);
       return await send({ ...input, ...told, messageKind: 'notification' }, deps, {
         mail: () => notificationMail(texts, kind, context),
@@ -117,12 +115,10 @@ export function createNotificationSending(deps: NotificationSendingDeps) {
       }
       const minted: RecoveryTokens = { reset: deps.newToken(), stop: deps.newToken() };
       const tokens = await deps.recoveries.start(recoveryId, { userId, channel, epoch, tokens: minted, ttlSeconds });
-      const linkOf = (use: string, token: string) =>
-        deps.recoveryUrl === undefined ? token : `${deps.recoveryUrl}#${use}=${token}`;
       const context = {
         product: deps.productName,
-        link: linkOf('token', tokens.reset),
-        stopLink: linkOf('stop', tokens.stop),
+        link: linkOf('choose-password', tokens.reset, deps.pages),
+        stopLink: linkOf('stop-recovery', tokens.stop, deps.pages),
         minutes: Math.floor(ttlSeconds / 60),
       };
       const texts = templatesOf(input.locale);
@@ -132,6 +128,17 @@ export function createNotificationSending(deps: NotificationSendingDeps) {
       });
     },
   };
+}
+
+/** Returns what a notification says. */
+async function notificationContext(
+  { productName: product, pages, stopTokenOf }: NotificationSendingDeps,
+  input: SendNotificationInput,
+): Promise<NotificationContext> {
+  if (input.kind !== 'number-registered') return { product, appLink: appLinkOf(pages) };
+  const { cause = { at: Date.now() } } = input;
+  const stopLink = linkOf('stop-registration', await stopTokenOf(input), pages);
+  return { product, ...cause, stopLink };
 }
 
 interface OutgoingNotification extends Recipient {

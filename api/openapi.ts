@@ -1,30 +1,38 @@
 /** The OpenAPI 3.1 document, generated from the schemas that parse the requests, and the page that shows it. */
 import { z } from 'zod';
+import { examples } from '../contract/examples.ts';
 import { failures } from '../contract/failures.ts';
 import { type Auth, asksStepUp, type Operation } from '../contract/operation.ts';
+import type { Noun } from '../contract/operations.ts';
 import { ErrorBody } from '../contract/schemas.ts';
 import type { FailureCode } from '../domain/failures.ts';
+import { version } from '../platform/config/version.ts';
+import { exampleOf, type Schema } from './openapi-examples.ts';
 
 const componentPath = '#/components/schemas/';
 
-/** Returns the OpenAPI document of a table. https://spec.openapis.org/oas/v3.1.0.html */
-export function openApiDocument(operations: Record<string, Operation>): unknown {
+/** Returns the OpenAPI document of the operations of all nouns. https://spec.openapis.org/oas/v3.1.0.html */
+export function openApiDocument(nouns: readonly Noun[]): unknown {
   const paths: Record<string, Record<string, unknown>> = {};
-  const all = Object.values(operations).map(({ path }) => path);
-  for (const [operationId, row] of Object.entries(operations)) {
+  const rows = nouns.flatMap(({ name, operations }) =>
+    Object.entries(operations).map(([operationId, row]) => ({ operationId, row, tag: name })),
+  );
+  const all = rows.map(({ row }) => row.path);
+  for (const { operationId, row, tag } of rows) {
     const path = sharedPath(row.path, all);
     const template = path.replace(/:(\w+)/g, '{$1}');
-    paths[template] = { ...paths[template], [row.method]: describe(operationId, { ...row, path }) };
+    paths[template] = { ...paths[template], [row.method]: { tags: [tag], operationId, ...describe({ ...row, path }) } };
   }
   return {
     openapi: '3.1.0',
     info: {
       title: 'Vyry',
-      version: '1',
+      version,
       description: 'Durable registration, accounts and sessions. Times are ISO 8601 UTC, durations are seconds.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
+    tags: nouns.map(({ name, about }) => ({ name, description: about })),
     paths,
     components: {
       schemas: namedSchemas(),
@@ -59,7 +67,7 @@ const headers = {
   'RateLimit-Reset': { schema: { type: 'integer' }, description: 'Seconds until one more attempt is possible' },
 };
 
-function describe(operationId: string, row: Operation): unknown {
+function describe(row: Operation): object {
   const refusals: FailureCode[] = [
     ...row.failures,
     ...authFailures[row.auth],
@@ -68,8 +76,8 @@ function describe(operationId: string, row: Operation): unknown {
     ...(row.body ? bodyFailures : []),
   ];
   return {
-    operationId,
     summary: row.summary,
+    description: row.description,
     ...(securitySchemes[row.auth] !== undefined && { security: [{ [row.auth]: [] }] }),
     parameters: parametersOf(row),
     ...(row.body && {
@@ -78,6 +86,7 @@ function describe(operationId: string, row: Operation): unknown {
         content: {
           [row.isForm ? 'application/x-www-form-urlencoded' : 'application/json']: {
             schema: schemaOf(row.body, 'input'),
+            example: row.example ?? exampleFor(row.body, 'input'),
           },
         },
       },
@@ -86,8 +95,15 @@ function describe(operationId: string, row: Operation): unknown {
       ...Object.fromEntries(
         Object.entries(row.answers).map(([status, schema]) => [status, answerOf(row, status, schema)]),
       ),
-      ...Object.fromEntries(Object.entries(byStatus(refusals)).map(([status, text]) => [status, problemAnswer(text)])),
-      405: problemAnswer('INVALID_REQUEST: the path does not answer the method; `Allow` lists those that it answers'),
+      ...Object.fromEntries(
+        Object.entries(byStatus(refusals)).map(([status, problems]) => [status, problemAnswer(problems)]),
+      ),
+      405: problemAnswer([
+        {
+          errorCode: 'INVALID_REQUEST',
+          message: 'the path does not answer the method; `Allow` lists those that it answers',
+        },
+      ]),
       431: { description: 'The URL and the headers are larger than 16 KiB; without a body' },
     },
   };
@@ -97,7 +113,7 @@ function answerOf(row: Operation, status: string, schema: z.ZodType | null): unk
   return {
     description: descriptions[status] ?? 'Done',
     headers,
-    ...(schema && { content: { [row.answerType ?? 'application/json']: { schema: schemaOf(schema, 'output') } } }),
+    ...(schema && { content: { [row.answerType ?? 'application/json']: shapeOf(row, schema) } }),
   };
 }
 
@@ -135,12 +151,14 @@ function parametersOf(row: Operation): unknown[] {
     in: 'path',
     required: true,
     schema: { type: 'string' },
+    example: examples[name ?? ''] ?? examples.userId,
   }));
   const inQuery = Object.entries(row.query?.shape ?? {}).map(([name, schema]) => ({
     name,
     in: 'query',
     required: false,
     schema: schemaOf(schema as z.ZodType, 'input'),
+    ...(name in examples && { example: examples[name] }),
   }));
   const idempotencyKey = {
     name: 'Idempotency-Key',
@@ -152,17 +170,36 @@ function parametersOf(row: Operation): unknown[] {
   return [...inPath, ...inQuery, ...(row.idempotent ? [idempotencyKey] : [])];
 }
 
-function byStatus(codes: FailureCode[]): Record<string, string> {
-  const texts: Record<string, Set<string>> = {};
-  for (const code of codes) {
-    const { status, errorCode, message } = failures[code];
-    texts[status] = (texts[status] ?? new Set()).add(`${errorCode}: ${message}`);
+type Problem = Pick<(typeof failures)[FailureCode], 'errorCode' | 'message'>;
+
+function byStatus(codes: FailureCode[]): Record<string, Problem[]> {
+  const problems: Record<string, Problem[]> = {};
+  for (const code of new Set(codes)) {
+    const { status } = failures[code];
+    problems[status] = [...(problems[status] ?? []), failures[code]];
   }
-  return Object.fromEntries(Object.entries(texts).map(([status, lines]) => [status, [...lines].join('; ')]));
+  return problems;
 }
 
-function problemAnswer(description: string): unknown {
-  return { description, headers, content: { 'application/json': { schema: schemaOf(ErrorBody, 'output') } } };
+function problemAnswer(problems: Problem[]): unknown {
+  const lines = new Set(problems.map(({ errorCode, message }) => `${errorCode}: ${message}`));
+  const [{ errorCode, message } = { errorCode: '', message: '' }] = problems;
+  const example = { error: message, error_code: errorCode, request_id: examples.request_id };
+  return {
+    description: [...lines].join('; '),
+    headers,
+    content: { 'application/json': { schema: schemaOf(ErrorBody, 'output'), example } },
+  };
+}
+
+/** The schema of an answer with its example. */
+function shapeOf({ answerType }: Operation, schema: z.ZodType): { schema: unknown; example: unknown } {
+  return { schema: schemaOf(schema, 'output'), example: exampleFor(schema, 'output', answerType) };
+}
+
+function exampleFor(schema: z.ZodType, io: 'input' | 'output', name = ''): unknown {
+  const { $defs = {}, ...root } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  return exampleOf(root as Schema, (reference) => $defs[reference.split('/').at(-1) ?? ''] as Schema, name);
 }
 
 /** A reference for a schema with an id, otherwise the schema itself, with references to those with an id. */

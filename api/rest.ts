@@ -8,7 +8,7 @@ import type { Express, NextFunction, Request, Response } from 'express';
 import helmet from 'helmet';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Operation } from '../contract/operation.ts';
-import { type OperationId, operations } from '../contract/operations.ts';
+import { nouns, type OperationId, operations } from '../contract/operations.ts';
 import { Failure } from '../domain/failures.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
@@ -29,6 +29,7 @@ import { limitRequest } from './limits.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { noteProblem, problemOf, type Refusal } from './problems.ts';
 import { type ApiAnswer, type ApiRequest, serve } from './serve.ts';
+import { startPage, startPagePolicy } from './start-page.ts';
 import { readHealth, readReadiness } from './system/health.ts';
 import { readWebPage, serveWebPage } from './web-page.ts';
 
@@ -85,7 +86,7 @@ export function createRestApp(deps: ApiDeps): Express {
   app.use(readBody(bodyTypeOf, bytesMaxOf));
   for (const [id, row] of rows) serveRest(app, deps, id, row);
   const webPage = readWebPage(resolve(deps.config.WEB_FOLDER));
-  const pages = [...serveDocs(app, deps), ...(webPage ? serveWebPage(app, webPage) : [])];
+  const pages = [serveStart(app, deps), ...serveDocs(app, deps), ...(webPage ? serveWebPage(app, webPage) : [])];
   refuseUnrouted(app, [
     ...rows.map(([, row]) => ({ method: row.method, path: row.path, isHead: answersHead(row) })),
     ...pages.map((path) => ({ method: 'get', path, isHead: true })),
@@ -193,9 +194,19 @@ function sendAnswer(res: Response, row: Operation, { status, body }: ApiAnswer):
   else res.type(row.answerType).send(body);
 }
 
+/** Serves `/`: the page of developers, or the way to the web app. Returns its path. */
+function serveStart(app: Express, { config: { START_PAGE_LINKS: links } }: Pick<ApiDeps, 'config'>): string {
+  const page = links.length === 0 ? undefined : startPage(links);
+  app.get('/', (_req, res) => {
+    if (page === undefined) return res.redirect('/app');
+    res.set('Content-Security-Policy', startPagePolicy).type('html').send(page);
+  });
+  return '/';
+}
+
 /** Serves the pages of operators and developers, and returns their paths. */
 function serveDocs(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): string[] {
-  const document = openApiDocument(operations);
+  const document = openApiDocument(nouns);
   app.get('/openapi.json', (_req, res) => {
     res.json(document);
   });

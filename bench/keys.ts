@@ -26,7 +26,6 @@ import { createPeople } from '../test/support/people.ts';
 import { must } from '../test/support/registrations.ts';
 import { createRestClient, type RestClient } from '../test/support/rest-client.ts';
 import { circumstances, cpuMs, printTable, Rounds } from './figures.ts';
-import { indexIds } from './id-indexes.ts';
 
 const warmUpUploads = 100;
 const uploads = 100;
@@ -86,7 +85,6 @@ async function measureUploads({ system, api, database, token, identity }: Bench)
   const check = () => must(api.readSession({ token }));
   // every collection exists after it
   await upload(0);
-  if (indexIds(system.folder.path)) console.log('The database is FerretDB, with an index by _id added.');
   for (let index = 1; index < warmUpUploads; index++) await upload(index);
   await new Rounds(checkCallers, check).run(5000);
 

@@ -24,7 +24,6 @@ import { limitsOff } from '../test/support/system.ts';
 import { type BareTemporal, startBareTemporal } from './bare-temporal.ts';
 import { bareLink, bareNotification, told } from './bare-workflows.ts';
 import { circumstances, cpuMs, inParallel, printTable, Times } from './figures.ts';
-import { indexIds } from './id-indexes.ts';
 
 const callNames = ['create', 'claim', 'reveal', 'approve', 'complete'] as const;
 const bareNames = ['Temporal', 'MongoDB'] as const;
@@ -74,7 +73,6 @@ try {
   const bench = { system, api, temporal, database: database.connection, newOwner };
   await measure(bench, 1, 1);
   // every collection exists now
-  if (indexIds(system.folder.path)) console.log('The database is FerretDB, with an index by _id added.');
   await measure(bench, 8, 1);
   console.log(`\n${circumstances()}`);
   for (const [callers, parts] of [

@@ -22,9 +22,14 @@ const pollMs = 2000;
 /** How many sequence numbers a poll reads again, because several processes store events slightly out of order. */
 const overlap = 1000;
 
+/** Where the log is, for the help. */
+const elasticNote =
+  'Reads ELASTICSEARCH_URL; npm start -- --elasticsearch starts an Elasticsearch and names it in .vyry/operator.env.';
+
 const tail: Command = {
   positionals: [],
   about: 'Prints the newest audit events in chronological order. With --json, prints one JSON document per event.',
+  details: elasticNote,
   options: {
     follow: { about: 'continue with new events until Ctrl-C' },
     action: {
@@ -50,8 +55,7 @@ const tail: Command = {
 const verify: Command = {
   positionals: [],
   about: 'Verifies the whole audit log and lists events that were changed or removed after they were written.',
-  details:
-    'Removal by retention is not a fault. Dead letters in Redis are taken into account. The exit code is 1 if there are faults.',
+  details: `Removal by retention is not a fault. Dead letters in Redis are taken into account. The exit code is 1 if there are faults. ${elasticNote}`,
   options: {},
   async run({ env, show }) {
     await using access = openAudit(env);

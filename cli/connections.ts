@@ -48,8 +48,13 @@ export interface AuditAccess extends AsyncDisposable {
   prefix: string;
 }
 
-/** Connects to the Elasticsearch of the audit log. @throws {Error} a variable is missing or invalid */
+/** Connects to the Elasticsearch of the audit log. @throws {Error} there is none, or a variable is invalid */
 export function openAudit(env: Record<string, string>): AuditAccess {
+  if (!env.ELASTICSEARCH_URL) {
+    throw new Error(
+      'ELASTICSEARCH_URL is not set, so audit events wait in Redis. npm start -- --elasticsearch starts one and moves them there.',
+    );
+  }
   const names = ['ELASTICSEARCH_URL', 'ELASTICSEARCH_API_KEY', 'ELASTICSEARCH_CA', 'AUDIT_INDEX'] as const;
   const { ELASTICSEARCH_URL: url, AUDIT_INDEX: prefix, ...config } = readVariables(names, env);
   const elastic = connectElastic({ url, apiKey: config.ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });

@@ -17,12 +17,6 @@ export interface SentMessage {
   serverTimestamp: string;
 }
 
-/** A person has another identity key. */
-export interface IdentityChange {
-  userId: string;
-  isHeld: boolean;
-}
-
 /** The events by their names. */
 export interface VyryEvents {
   /** The server has stored a message, which has left the outbox. */
@@ -39,9 +33,11 @@ export interface VyryEvents {
   gap: Announced<'inbox:gap'>;
   /**
    * A person has another identity key: a new device, or somebody in between. With `isHeld` the earlier one was verified, and
-   * nothing is sent until `identities.accept`. `reason` and `at` are what the server said of it, if it did.
+   * nothing is sent until `identities.accept`.
    */
-  'identity-changed': IdentityChange & Partial<Pick<Announced<'identity:changed'>, 'reason' | 'at'>>;
+  'identity-changed': { userId: string; isHeld: boolean };
+  /** The server tells why a person has another identity key. The key itself comes with a message: `identity-changed`. */
+  'identity-announced': Announced<'identity:changed'>;
   /** A device of this account was added, renamed or removed. */
   'devices-changed': Announced<'devices:changed'>;
   /** A device asks to be linked, or a registration to be approved, by this account. */

@@ -6,7 +6,6 @@ import type { ReceivedMessage } from '../contract/messages.ts';
 import { fromBase64 } from './bytes.ts';
 import type { ClientDeps } from './deps.ts';
 import { VyryError } from './errors.ts';
-import type { IdentityChange } from './events.ts';
 import type { Incoming } from './incoming.ts';
 import type { Mailbox, Received } from './mailbox.ts';
 import { type Message, textOf } from './message.ts';
@@ -17,8 +16,6 @@ export interface InboxDeps extends Pick<ClientDeps, 'store' | 'closing' | 'event
   mailbox: Pick<Mailbox<Incoming>, 'receive' | 'received' | 'take'>;
   /** A message may need the keys of a new identity key that this device was given. */
   settleRotation(message: ReceivedMessage): Promise<void>;
-  /** Tells the application that a person has another identity key. */
-  tellIdentity(change: IdentityChange): void;
   /** Something follows from a message for the other parts of the client. */
   follow(received: Received<Incoming>, message: ReceivedMessage): void;
 }
@@ -48,7 +45,7 @@ export function createInbox(deps: InboxDeps): Inbox {
       const { reason, willRetry } = received;
       events.emit('undecryptable', { messageId, from, reason, willRetry });
     } else if (received.kind !== 'seen' && received.isIdentityChanged) {
-      deps.tellIdentity({ userId: from.userId, isHeld: false });
+      events.emit('identity-changed', { userId: from.userId, isHeld: false });
     }
     if (received.kind === 'receipt')
       events.emit('receipt', { userId: from.userId, messageIds: received.messageIds, kind: received.receipt });

@@ -7,7 +7,7 @@ import type { ConversationSides } from './conversations.ts';
 import type { ClientDeps } from './deps.ts';
 import { encodeContent, encodeCopy, encodeReceipt, encodeRotation } from './envelope.ts';
 import { hasCode, VyryError } from './errors.ts';
-import type { Emitter, IdentityChange, SentMessage, VyryEvents } from './events.ts';
+import type { Emitter, SentMessage } from './events.ts';
 import { createInbox, type Inbox } from './inbox.ts';
 import { type Incoming, keepIncoming } from './incoming.ts';
 import { createMailbox, type Mailbox, type NewMessage, type Received } from './mailbox.ts';
@@ -58,19 +58,15 @@ export class Messaging {
   readonly #upkeep: Upkeep;
   /** The users whose presence is followed. */
   #followed: readonly string[] = [];
-  /** What the server said of new identity keys that no message has shown yet. */
-  readonly #announced = new Map<string, Pick<VyryEvents['identity-changed'], 'reason' | 'at'>>();
 
   constructor(deps: MessagingDeps) {
     this.#deps = deps;
     this.#mailbox = createMailbox(deps.store, { now: deps.now, keep: keepIncoming });
-    const tellIdentity = (change: IdentityChange) => this.#tellIdentity(change);
     const connection = new Connection({ ...deps, listen: (socket) => this.#listen(socket) });
     this.#connection = connection;
     this.#outbox = new Outbox({
       ...deps,
       mailbox: this.#mailbox,
-      tellIdentity,
       canSend: () => !connection.isKept || connection.isOpen,
       transmit: (userId, body) =>
         connection.isKept
@@ -81,7 +77,6 @@ export class Messaging {
     this.#inbox = createInbox({
       ...deps,
       mailbox: this.#mailbox,
-      tellIdentity,
       settleRotation: this.#upkeep.settleFor,
       follow: (received, { from }) => this.#follow(received, from),
     });
@@ -162,12 +157,6 @@ export class Messaging {
     this.#inbox.close();
   }
 
-  /** The server says why a key was changed before a message proves that it was. */
-  #tellIdentity(change: IdentityChange): void {
-    this.#deps.events.emit('identity-changed', { ...change, ...this.#announced.get(change.userId) });
-    this.#announced.delete(change.userId);
-  }
-
   /** Does what follows from a message. */
   #follow(received: Received<Incoming>, from: DeviceAddress): void {
     if (received.kind === 'rotation') this.#upkeep.settleSoon();
@@ -215,7 +204,6 @@ export class Messaging {
     socket.on('message:new', (message, acknowledge) => this.#take([message], acknowledge));
     // after the messages that arrived before it
     socket.on('inbox:drained', () => tasks.run(() => this.#inbox.receive([]).then(() => this.#caughtUp())));
-    socket.on('identity:changed', ({ userId, reason, at }) => this.#announced.set(userId, { reason, at }));
     socket.on('keys:low', () => this.#upkeep.run());
     socket.on('session:ended', ({ reason }) => {
       events.emit('session-ended', { reason });
@@ -231,6 +219,7 @@ function tellEvents(socket: VyrySocket, events: Emitter): void {
   socket.on('receipt:new', (receipt) => events.emit('receipt', receipt));
   socket.on('typing:new', (typing) => events.emit('typing', typing));
   socket.on('presence:changed', (presence) => events.emit('presence', presence));
+  socket.on('identity:changed', (change) => events.emit('identity-announced', change));
   socket.on('devices:changed', (change) => events.emit('devices-changed', change));
   socket.on('device-link:requested', (link) => events.emit('link-requested', link));
   socket.on('device-link:changed', (link) => events.emit('link-changed', link));

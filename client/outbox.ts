@@ -12,7 +12,7 @@ import type { Surroundings } from './crypto/ratchet.ts';
 import type { ClientDeps } from './deps.ts';
 import { decodeEnvelope, encodeCopy } from './envelope.ts';
 import { hasCode, toVyryError, VyryError } from './errors.ts';
-import type { IdentityChange, SentMessage } from './events.ts';
+import type { SentMessage } from './events.ts';
 import { type Mailbox, queueMessage } from './mailbox.ts';
 import type { ClientState, OutgoingMessage } from './store.ts';
 
@@ -25,8 +25,6 @@ export interface OutboxDeps extends Pick<ClientDeps, 'calls' | 'store' | 'closin
   conversations: Pick<ConversationSides, 'isShared' | 'forget'>;
   /** Returns whether sending can succeed now. */
   canSend(): boolean;
-  /** Tells the application that a person has another identity key. */
-  tellIdentity(change: IdentityChange): void;
   /** Sends a message. @throws {VyryError} UNREACHABLE, or what the server answers */
   transmit(userId: string, body: SendBody): Promise<Answer>;
 }
@@ -129,7 +127,7 @@ export class Outbox {
     if (hasCode(err, 'CLOSED', 'SIGNED_OUT')) return;
     if (hasCode(err, 'IDENTITY_CHANGED')) {
       this.#lanes.hold(userId);
-      this.#deps.tellIdentity({ userId, isHeld: true });
+      events.emit('identity-changed', { userId, isHeld: true });
       return;
     }
     const waitMs = this.#lanes.backoff(userId, error.retryAfterSeconds);
@@ -186,10 +184,7 @@ function createLanes() {
 }
 
 /** Sends a message, encrypted again for the devices that the server names. The server stores it for all of them or none. */
-async function deliver(
-  { calls, mailbox, tellIdentity, transmit }: OutboxDeps,
-  outgoing: OutgoingMessage,
-): Promise<Answer> {
+async function deliver({ calls, mailbox, events, transmit }: OutboxDeps, outgoing: OutgoingMessage): Promise<Answer> {
   const { clientMessageId, userId } = outgoing;
   let current = outgoing;
   for (let round = 0; round < roundsMax; round += 1) {
@@ -203,7 +198,7 @@ async function deliver(
         if (!hasCode(needed, 'SESSION_NEEDED')) throw needed;
         return await amend(await takeBundles(calls, userId, needed.fields.deviceIds as string[]));
       });
-      if (isIdentityChanged) tellIdentity({ userId, isHeld: false });
+      if (isIdentityChanged) events.emit('identity-changed', { userId, isHeld: false });
       current = (await mailbox.outbox()).find((one) => one.clientMessageId === clientMessageId) ?? current;
     }
   }

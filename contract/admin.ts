@@ -15,6 +15,7 @@ export const adminOperations = {
     method: 'get',
     path: `${user}/roles`,
     summary: 'Get the roles of a user',
+    description: 'The roles that the access tokens of the user have from now on.',
     auth: 'admin',
     answers: { 200: UserRoles },
     failures: [...commonFailures, 'not-found'],
@@ -23,6 +24,8 @@ export const adminOperations = {
     method: 'put',
     path: `${user}/roles`,
     summary: 'Replace the roles of a user',
+    description: 'Takes effect with the next request of the user, also under an older access token.',
+    example: { roles: ['admin'] },
     auth: 'admin',
     body: z.strictObject({
       roles: z
@@ -38,6 +41,8 @@ export const adminOperations = {
     method: 'post',
     path: `${user}/disable`,
     summary: 'Disable an account and end its sessions',
+    description:
+      'The account cannot log in until it is enabled again (`npx vyry users enable`). A repeat changes nothing.',
     auth: 'admin',
     answers: {
       200: z.object({
@@ -51,6 +56,8 @@ export const adminOperations = {
     method: 'get',
     path: '/api/v1/admin/registrations',
     summary: 'List running and ended registrations, without personal data',
+    description:
+      "Running ones first, then the newest first. Filters combine; the operator's tool `npx vyry registrations` has the same list and can act on it.",
     auth: 'admin',
     query: z.strictObject({
       state: z.enum(registrationStates).optional(),

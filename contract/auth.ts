@@ -58,6 +58,9 @@ const Verified = z.union([Tokens, Registration]).meta({ id: 'Verified' });
 
 const logIn = {
   method: 'post',
+  description:
+    'Without `password`, a code is sent and the answer is 202 with the same content for known and unknown people. With the right password the answer is 200 with tokens, unless the account asks for a code as well (202). A wrong password, an unknown name and a disabled account cannot be told apart.',
+  example: { identifier: 'ada', password: 'violet-harbour-engraves-93' },
   auth: 'none',
   body: NewLogIn,
   answers: { 202: StartedLogIn, 200: Tokens },
@@ -75,6 +78,9 @@ const logIn = {
 
 const verify = {
   method: 'post',
+  description:
+    'For a log-in the answer has tokens. For a registration, which needs its token as bearer token, the answer is the registration if steps are left. Some accounts ask for the PIN or the password after a code by telephone number (423): repeat the call with it.',
+  example: { loginId: '5b0c1f6e2d3a49788f7e6d5c4b3a2910', code: '482913' },
   auth: 'none',
   body: CodeToVerify,
   bodyBytesMax: 1_048_576,
@@ -121,6 +127,8 @@ export const sessionOperations = {
     method: 'post',
     path: `${base}/refresh-token`,
     summary: 'Exchange a refresh token for new tokens; it is rotated',
+    description:
+      'The old refresh token is used up. Its reuse after the new one was used ends all sessions of its family, because one of the two users has stolen it. The same request may be repeated within 10 seconds, in case the answer was lost.',
     auth: 'none',
     body: z.strictObject({ refreshToken: secretText(1, 512) }),
     answers: { 200: Tokens },
@@ -130,6 +138,9 @@ export const sessionOperations = {
     method: 'post',
     path: `${base}/logout`,
     summary: 'End the session of the access token, or every session of its user',
+    description:
+      'Access tokens and sockets of an ended session stop working within a second. The devices and their keys stay.',
+    example: { everywhere: true },
     auth: 'session',
     body: z.strictObject({ everywhere: z.boolean().optional().describe('Ends every session of the user') }).optional(),
     answers: { 204: null },
@@ -139,6 +150,8 @@ export const sessionOperations = {
     method: 'get',
     path: `${base}/session`,
     summary: 'Get the session of the access token',
+    description:
+      'The fastest check of an access token: it asks neither MongoDB nor Temporal. Other servers can check tokens without a call, by the keys of `/.well-known/jwks.json`.',
     auth: 'session',
     answers: { 200: Session },
     failures: commonFailures,
@@ -147,6 +160,7 @@ export const sessionOperations = {
     method: 'get',
     path: `${base}/me`,
     summary: 'The same as /users/me',
+    description: 'An alias of `GET /users/me` for clients that look for it under `/auth`.',
     auth: 'session',
     answers: { 200: User },
     failures: [...commonFailures, 'not-found'],
@@ -155,6 +169,7 @@ export const sessionOperations = {
     method: 'get',
     path: `${base}/sessions`,
     summary: 'List the active sessions of the user',
+    description: 'The newest first. `isCurrent` marks the session of the access token.',
     auth: 'session',
     query: z.strictObject({ limit: pageLimit, cursor: pageCursor.optional() }),
     answers: {
@@ -168,6 +183,7 @@ export const sessionOperations = {
     method: 'delete',
     path: `${base}/sessions/:sessionId`,
     summary: 'End a session of the user',
+    description: 'Its access tokens and sockets stop working within a second.',
     auth: 'session',
     answers: { 204: null },
     failures: [...commonFailures, 'not-found'],
@@ -180,6 +196,8 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/password/forgot`,
     summary: 'Send the owner of an account a link to choose a new password; the answer is the same for unknown users',
+    description:
+      'The look-up happens after the answer, so that neither status nor time tells whether the account exists. The message has two links: one to choose a new password and one to stop the recovery.',
     auth: 'none',
     body: z.strictObject({ identifier }),
     answers: { 202: null },
@@ -190,6 +208,9 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/password/reset`,
     summary: 'Set a new password by the token of the message; every session ends',
+    description:
+      'The token works once, and ends with every change of the password, the PIN, the number or the address. The owner is notified.',
+    example: { token: 'AmQ3kP0vX8sB2nW7yC5tZ1rF6hJ9dL4gE_uI-oMaTbc', password: 'violet-harbour-engraves-93' },
     auth: 'none',
     body: z.strictObject({
       token: messageToken,
@@ -203,6 +224,7 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/password/stop`,
     summary: 'Stop a recovery that the owner did not request, by the other token of the message',
+    description: 'Ends the recovery, so that its other token no longer works. The token works once.',
     auth: 'none',
     body: z.strictObject({ token: messageToken }),
     answers: { 204: null },
@@ -212,6 +234,7 @@ export const credentialOperations = {
     method: 'put',
     path: `${base}/password`,
     summary: 'Change the password; every other session ends',
+    description: 'The current session stays; its owner is notified. The new password is judged as at a registration.',
     auth: 'session',
     body: z.strictObject({ currentPassword: typedPassword, newPassword }),
     answers: { 204: null },
@@ -221,6 +244,8 @@ export const credentialOperations = {
     method: 'put',
     path: `${base}/pin`,
     summary: 'Set or change the PIN; every other session ends',
+    description: 'The first PIN needs the current password, a later one the current PIN. The owner is notified.',
+    example: { pin: '528491', currentPassword: 'violet-harbour-engraves-93' },
     auth: 'session',
     stepUp: 'always',
     isBarredOnProbation: true,
@@ -236,6 +261,8 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/pin/verify`,
     summary: 'Verify a PIN; after ten wrong PINs in a day, even the correct one is refused',
+    description:
+      'For apps that ask for the PIN from time to time, so that its owner does not forget it. It does not count as a recent authentication: `POST /auth/step-up` does.',
     auth: 'session',
     body: z.strictObject({ pin: typedPin }),
     answers: { 204: null },
@@ -245,6 +272,9 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/step-up`,
     summary: 'Authenticate again by password or PIN, for operations that need a recent authentication',
+    description:
+      'Operations that need a recent authentication answer 401 with `maxAgeSeconds` when the last one is too long ago. Authenticate here and repeat them.',
+    example: { password: 'violet-harbour-engraves-93' },
     auth: 'session',
     body: z
       .strictObject({ password: typedPassword.optional(), pin: typedPin.optional() })
@@ -259,6 +289,8 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/pin/reset/code`,
     summary: 'Send a code for a new PIN',
+    description: 'The answer has the `resetId` for `POST /auth/pin/reset`.',
+    example: { channel: 'sms' },
     auth: 'session',
     stepUp: 'always',
     isBarredOnProbation: true,
@@ -275,6 +307,8 @@ export const credentialOperations = {
     method: 'post',
     path: `${base}/pin/reset`,
     summary: 'Replace a forgotten PIN by a fresh code; every other session ends',
+    description:
+      'For a day after a password recovery, no code by the same channel resets the PIN (429 with `limit` `pin-reset-after-recovery`).',
     auth: 'session',
     isBarredOnProbation: true,
     body: z.strictObject({ resetId: text(64), code: typedCode, pin: pinText }),

@@ -63,6 +63,8 @@ export const linkOperations = {
     method: 'post',
     path: base,
     summary: 'Ask to be linked: for a new device that has no account yet',
+    description:
+      'Show `uri` as a QR code; an existing device scans it in its own screen for linking. Opening the address in a browser changes nothing. A link lives 180 seconds, and three of them may be open per source address.',
     auth: 'none',
     body: z.strictObject({ ...LinkOffer, client: deviceClient }),
     answers: {
@@ -77,6 +79,8 @@ export const linkOperations = {
     method: 'get',
     path: base,
     summary: 'List the open requests that are meant for the user, at once or as soon as there is one',
+    description:
+      'Approvals of registrations with the identity of the user, and links that a device of the user has scanned. With `waitSeconds` the answer comes with the first request.',
     auth: 'device',
     query: z.strictObject({ waitSeconds }),
     answers: {
@@ -101,6 +105,8 @@ export const linkOperations = {
     method: 'get',
     path: one,
     summary: 'Get the state of a link, at once or as soon as it changes',
+    description:
+      'The new device waits here for `claimed`, reveals its nonce, and waits for `approved`, which brings `sealedProvision`. With `waitSeconds` the answer comes with the next change.',
     auth: 'link',
     query: z.strictObject({ waitSeconds }),
     answers: { 200: Link },
@@ -111,6 +117,8 @@ export const linkOperations = {
     path: `${one}/request`,
     summary:
       'Get what a new device asks for, to show it to the person who approves, at once or once its nonce is revealed',
+    description:
+      "Show `deviceName`, `client`, `place` and `network` beside those of the person's own device (`own`). A request from another network can be approved from `approvableAt` on. 404 when it was neither scanned by this user nor meant for them.",
     auth: 'device',
     query: z.strictObject({ waitSeconds }),
     answers: { 200: LinkRequest },
@@ -120,6 +128,8 @@ export const linkOperations = {
     method: 'post',
     path: `${one}/claim`,
     summary: 'Claim a link that was scanned; the first claim wins',
+    description:
+      '`encapsulation` is that of an HPKE context to the public key of the new device, which must have the hash of the QR code. Every later claim gets 409.',
     auth: 'device',
     stepUp: 'always',
     isBarredOnProbation: true,
@@ -142,6 +152,8 @@ export const linkOperations = {
     method: 'post',
     path: `${one}/reveal`,
     summary: 'Reveal the nonce that the new device committed to',
+    description:
+      'Only after the claim (409 before it): the six digits then depend on both nonces, which neither side could choose. 400 when it is not the nonce that `nonceHash` promised.',
     auth: 'link',
     body: z.strictObject({ nonce: base64Text(nonceBytesMax) }),
     answers: { 204: null },
@@ -159,6 +171,8 @@ export const linkOperations = {
     method: 'post',
     path: `${one}/approve`,
     summary: 'Approve a link and give the sealed provision to the new device',
+    description:
+      'After the person has typed the six digits of the new device on this one. `sealedProvision` holds the identity key, encrypted for the new device; the server cannot read it. Only the device that claimed may approve.',
     auth: 'device',
     isBarredOnProbation: true,
     body: z.strictObject({ sealedProvision: base64Text(8192) }),
@@ -181,6 +195,9 @@ export const linkOperations = {
     method: 'post',
     path: `${one}/deny`,
     summary: 'Deny a link; with `report`, every open request of its source ends and the source waits an hour',
+    description:
+      'The new device learns that it was denied and why. Deny with `wrongCode` after three wrong tries of the digits.',
+    example: { report: true },
     auth: 'device',
     body: z
       .strictObject({
@@ -196,6 +213,8 @@ export const linkOperations = {
     method: 'put',
     path: `${one}/device`,
     summary: 'Add the device of an approved link',
+    description:
+      'Works once, after the approval. Signatures must be valid under the identity key of the account. The other devices and the owner are notified.',
     auth: 'link',
     body: Device,
     bodyBytesMax: 1_048_576,

@@ -121,6 +121,8 @@ export const deviceOperations = {
     method: 'put',
     path: mine,
     summary: 'Make the calling session one of a new device; a repeat with the same keys returns the same device',
+    description:
+      'The first device of an account sets its identity key; a later one must have it (400), and gets it by a link. The answer has new tokens; the old ones end.',
     auth: 'session',
     stepUp: 'always',
     body: Device,
@@ -132,6 +134,7 @@ export const deviceOperations = {
     method: 'get',
     path: devices,
     summary: 'List the devices of the user',
+    description: '`keys` counts the one-time keys that are left; a device uploads new ones before they run out.',
     auth: 'session',
     answers: { 200: z.object({ items: z.array(ListedDevice) }).meta({ id: 'DeviceList' }) },
     failures: commonFailures,
@@ -140,6 +143,7 @@ export const deviceOperations = {
     method: 'patch',
     path: `${devices}/:deviceId`,
     summary: 'Rename a device of the user',
+    description: 'The name is for the user and is shown to nobody else.',
     auth: 'session',
     body: z.strictObject({ name: deviceName }),
     answers: { 204: null },
@@ -149,6 +153,8 @@ export const deviceOperations = {
     method: 'delete',
     path: `${devices}/:deviceId`,
     summary: 'Revoke a device of the user: its sessions, push registration and keys end',
+    description:
+      'Its sessions, sockets, push registration, inbox and keys end within a second. It knew the identity key: when `rotationAdvised` is true, rotate the key with `PUT /users/me/identity`.',
     auth: 'session',
     answers: {
       200: z
@@ -161,6 +167,8 @@ export const deviceOperations = {
     method: 'put',
     path: '/api/v1/users/me/identity',
     summary: 'Replace the identity key of the user and the signed keys of every device at once',
+    description:
+      'Every device must be in the list (409 with `missingDevices`), with keys that the new identity key has signed. Contacts get `identity:changed` with the reason `rotated`.',
     auth: 'device',
     stepUp: 'always',
     isBarredOnProbation: true,
@@ -177,6 +185,8 @@ export const keyOperations = {
     method: 'put',
     path: `${mine}/keys`,
     summary: 'Replace keys of the calling device; a repeat changes nothing',
+    description:
+      'At most 100 keys of each kind. A list that is not empty replaces the stored one-time keys of its kind; an empty one changes nothing. A known id with another key is refused (409), and then nothing is stored.',
     auth: 'device',
     body: KeyUpload,
     bodyBytesMax: 1_048_576,
@@ -187,6 +197,8 @@ export const keyOperations = {
     method: 'get',
     path: `${mine}/keys`,
     summary: 'Get how many one-time keys of the calling device are left, and a digest of its keys',
+    description:
+      'A device compares `digest` with its own keys to notice that it was restored from an old backup. Counts include zeros.',
     auth: 'device',
     answers: {
       200: z
@@ -205,6 +217,8 @@ export const keyOperations = {
     method: 'get',
     path: '/api/v1/users/:userId/keys',
     summary: 'Get the keys of every device of a user; each one-time key is given once',
+    description:
+      'What a sender needs to begin sessions. One-time keys are handed out in the order of their upload. When none is left `preKey` is absent and `pqPreKey` is the last-resort key.',
     auth: 'session',
     answers: { 200: KeyBundles },
     failures: [...commonFailures, 'not-found'],
@@ -213,6 +227,7 @@ export const keyOperations = {
     method: 'get',
     path: '/api/v1/users/:userId/devices/:deviceId/keys',
     summary: 'Get the keys of one device of a user; each one-time key is given once',
+    description: 'As `GET /users/{userId}/keys`, for a device that was added since.',
     auth: 'session',
     answers: { 200: KeyBundles },
     failures: [...commonFailures, 'not-found'],
@@ -225,6 +240,8 @@ export const pushOperations = {
     method: 'get',
     path: '/api/v1/push/config',
     summary: 'Get which push providers are available',
+    description:
+      'A browser subscribes with the public key of `webpush`. A provider that is not configured is null or false.',
     auth: 'none',
     answers: {
       200: z
@@ -241,6 +258,8 @@ export const pushOperations = {
     method: 'put',
     path: `${mine}/push`,
     summary: 'Set where the wake-ups of the calling device are sent',
+    description:
+      'A wake-up has no content: the device connects and reads its inbox. `provider` null ends the registration. The endpoint of WebPush must be https at a public address.',
     auth: 'device',
     body: Push,
     answers: { 204: null },
@@ -250,6 +269,7 @@ export const pushOperations = {
     method: 'post',
     path: `${mine}/push/test`,
     summary: 'Send a wake-up to the calling device now, and return what the provider answered',
+    description: '`message` is what the provider said. A registration that the provider no longer knows is removed.',
     auth: 'device',
     idempotent: true,
     answers: {

@@ -106,6 +106,8 @@ export const messageOperations = {
     method: 'put',
     path: `${messages}/:userId`,
     summary: 'Send a message to every device of a user',
+    description:
+      '`messages` has a ciphertext for every device of the recipient, no more and no less (409 names the missing and extra ones, 410 those with another registration id). A repeat with the same `clientMessageId` gets the first answer with `duplicate`. A stranger may send one message until it is accepted.',
     auth: 'device',
     isCounted: true,
     body: MessageSend,
@@ -117,6 +119,8 @@ export const messageOperations = {
     method: 'get',
     path: messages,
     summary: 'Get the messages that the calling device has not acknowledged, oldest first',
+    description:
+      'A message stays until it is acknowledged. `gap` tells about messages that the device will never get. Devices that are connected by Socket.IO get the same messages there.',
     auth: 'device',
     isCounted: true,
     query: z.strictObject({
@@ -134,6 +138,7 @@ export const messageOperations = {
     method: 'post',
     path: `${messages}/ack`,
     summary: 'Remove messages from the inbox of the calling device; ids that it does not have are ignored',
+    description: 'Acknowledge after the message is stored: it is deleted here.',
     auth: 'device',
     isCounted: true,
     body: MessageIds,
@@ -144,6 +149,7 @@ export const messageOperations = {
     method: 'delete',
     path: `${messages}/:messageId`,
     summary: 'Remove a message from the inbox of the calling device',
+    description: 'The same as `POST /messages/ack` with one id.',
     auth: 'device',
     isCounted: true,
     answers: { 204: null },
@@ -166,6 +172,8 @@ export const conversationOperations = {
     method: 'get',
     path: conversations,
     summary: 'List what the calling user decided about others, and who has written',
+    description:
+      'In the order of the ids of the others. `requested` marks a stranger whose first message waits for a decision.',
     auth: 'session',
     query: z.strictObject({ limit: pageLimit, cursor: pageCursor.optional() }),
     answers: {
@@ -182,6 +190,7 @@ export const conversationOperations = {
     method: 'get',
     path: conversation,
     summary: 'Get what the calling user decided about another user',
+    description: '`requested` until the user has decided. The other user does not see the decision.',
     auth: 'session',
     answers: { 200: Conversation },
     failures: [...commonFailures, 'not-found'],
@@ -190,6 +199,8 @@ export const conversationOperations = {
     method: 'put',
     path: conversation,
     summary: 'Accept or block a user, or decide later',
+    description:
+      'Accepting lets the other user write, and with `receipts` see delivery, typing and presence. A blocked sender sees no difference.',
     auth: 'session',
     body: z.strictObject({
       state: z.enum(conversationStates),

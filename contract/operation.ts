@@ -6,7 +6,8 @@
  * - auth: which credential the caller needs. The handler receives the holder of the credential.
  * - answer: a status with the schema of its body; null means no body.
  *
- * `api/serve.ts` executes a row for every transport, and `api/openapi.ts` describes it.
+ * `api/serve.ts` executes a row for every transport, and `api/openapi.ts` describes it with the nouns and examples of
+ * `contract/operations.ts` and `contract/examples.ts`.
  */
 import type { z } from 'zod';
 import type { FailureCode } from '../domain/failures.ts';
@@ -73,6 +74,10 @@ export interface RpcOperation {
 
 /** A row of a table. */
 export interface Operation extends RpcOperation {
+  /** What a developer needs beyond the summary: order, effects, what to do next. Markdown, for the OpenAPI document. */
+  description: string;
+  /** A typical body; by default one is made of `contract/examples.ts`. */
+  example?: unknown;
   method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** In the form of Express: `/users/:userId`. */
   path: string;

@@ -17,6 +17,8 @@ export const systemOperations = {
     method: 'get',
     path: '/.well-known/jwks.json',
     summary: 'Get the keys that verify access tokens (RFC 7517 section 5); empty under HS256, whose key is a secret',
+    description:
+      'Other servers verify access tokens with them (EdDSA). Keys that were replaced stay listed until their tokens have expired.',
     auth: 'none',
     answers: {
       200: z.object({
@@ -39,6 +41,7 @@ export const systemOperations = {
     method: 'get',
     path: '/health',
     summary: 'Liveness: whether the process responds',
+    description: 'Asks no dependency. `version` is that of this documentation.',
     auth: 'none',
     isUnlimited: true,
     answers: { 200: z.object({ status: z.literal('ok'), service: z.literal('vyry'), version: z.string() }) },
@@ -48,6 +51,8 @@ export const systemOperations = {
     method: 'get',
     path: '/health/ready',
     summary: 'Readiness: whether the dependencies respond',
+    description:
+      '`degraded` means that registrations may wait for a dependency. 503 when a dependency is down without which nothing works; its body has the same list.',
     auth: 'none',
     isUnlimited: true,
     answers: { 200: Readiness },

@@ -9,6 +9,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 import { hasCode, VyryError } from '../client/errors.ts';
 import { openFileStore } from '../client/file-store.ts';
 import type { ExistingDeviceFlow } from '../client/link-flows.ts';
+import type { ClientStore } from '../client/store.ts';
 import { createVyry, type Vyry } from '../client/vyry.ts';
 import { note, printingFetch, showHeading } from './demo-calls.ts';
 import { say } from './summary.ts';
@@ -26,20 +27,30 @@ interface DemoPlace {
   folder: string;
 }
 
-/** The client of a device, and its registration token, if it registers. */
-export interface DemoDevice extends AsyncDisposable {
+/** A client, and its registration token, if it registers. */
+export interface DemoClient {
   vyry: Vyry;
   registrationToken(): Promise<string>;
+  /** Prints a remark, or nothing where the calls are not printed either. */
+  note(text: string): void;
 }
 
-/** Opens the client of a device whose state is in a file of the data folder. */
-export async function openDevice({ apiUrl, folder }: DemoPlace, name: string): Promise<DemoDevice> {
+/** Creates a client; `isShown` prints its calls. */
+export function createDemoClient(apiUrl: string, store: ClientStore, { isShown = false } = {}): DemoClient {
+  return {
+    vyry: createVyry({ origin: apiUrl, store, ...(isShown && { fetch: printingFetch }) }),
+    registrationToken: () => store.transaction(({ registration }) => registration?.token ?? ''),
+    note: isShown ? note : () => undefined,
+  };
+}
+
+/** Opens the client of a device whose state is in a file of the data folder, and which prints its calls. */
+export async function openDevice({ apiUrl, folder }: DemoPlace, name: string): Promise<DemoClient & AsyncDisposable> {
   const states = statesIn(folder);
   mkdirSync(states, { recursive: true, mode: 0o700 });
   const store = await openFileStore(join(states, `${name}.json`));
   return {
-    vyry: createVyry({ origin: apiUrl, store, fetch: printingFetch }),
-    registrationToken: () => store.transaction(({ registration }) => registration?.token ?? ''),
+    ...createDemoClient(apiUrl, store, { isShown: true }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }

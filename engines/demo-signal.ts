@@ -1,47 +1,12 @@
-/** The part of the demo that registers a person at the fake Signal-Server: an api with the step, and the keys. */
+/** The part of the demo that registers a person at the fake Signal-Server: the step and its keys. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseEnv } from 'node:util';
 import { generateKeyPair, type KeyPair, sign } from '../client/crypto/curve.ts';
 import { generateKyberSeed, kyberKeyPair } from '../client/crypto/kyber.ts';
 import type { Vyry } from '../client/vyry.ts';
 import { deriveDevicePassword } from '../platform/crypto.ts';
-import { startChild } from './child.ts';
-import { openTemporaryFolder } from './data-folder.ts';
 import { note } from './demo-calls.ts';
-import { freePort } from './ports.ts';
-import { compileCacheFolder, roleCommand } from './processes.ts';
 
-/** The policy of the api that the demo starts. */
-const steps = 'captcha,code,credentials,device,signal';
 const oneTimeKeys = 3;
-
-/**
- * Starts another api of a running system, whose policy has the step `signal`, until `act` is done. The system's own gRPC
- * server answers the Signal-Server.
- *
- * @throws {Error} no system runs in the folder
- */
-export async function withSignalStep<T>(systemFolder: string, act: (apiUrl: string) => Promise<T>): Promise<T> {
-  const file = join(systemFolder, 'operator.env');
-  if (!existsSync(file)) throw new Error('Vyry does not run here. Run npm start in another terminal and try again.');
-  const [api, codec, grpc] = await Promise.all([freePort(), freePort(), freePort()]);
-  const env = {
-    ...(parseEnv(readFileSync(file, 'utf8')) as Record<string, string>),
-    REGISTRATION_STEPS: steps,
-    SERVER_PORT: String(api),
-    CODEC_PORT: String(codec),
-    GRPC_PORT: String(grpc),
-  };
-  const folder = await openTemporaryFolder();
-  try {
-    await startChild(folder, { name: 'api', ...roleCommand('api', env, compileCacheFolder) });
-    return await act(`http://127.0.0.1:${api}`);
-  } finally {
-    await folder.close();
-  }
-}
 
 /**
  * Does the step `signal` of a registration, and asks the Signal-Server for the keys that it has then.

@@ -1,23 +1,23 @@
 /**
  * `npm run demo`: a demo person registers on the running system with a device, then links a second one, which is a process
- * of its own. The devices use the client of client/, and each call is printed with its answer.
+ * of its own. The devices use the client of client/, and each call is printed with its answer. Then two people are made
+ * who can talk in two browser windows.
  */
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
-import { solveChallenge } from 'altcha-lib';
-import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
-import { hasCode } from '../client/errors.ts';
-import type { RegistrationFlow } from '../client/registration.ts';
-import type { Registration } from '../contract/registrations.ts';
+import { hasCode, VyryError } from '../client/errors.ts';
+import { withPolicy } from './demo-api.ts';
+import { showBrowserPeople } from './demo-browsers.ts';
 import { note, showHeading } from './demo-calls.ts';
-import { type DemoDevice, linkSecondDevice, newPassword, openDevice, runLink, runNewDevice } from './demo-devices.ts';
-import { countMessages, waitForCode } from './demo-outbox.ts';
+import { type DemoClient, linkSecondDevice, openDevice, runLink, runNewDevice } from './demo-devices.ts';
+import { countMessages } from './demo-outbox.ts';
 import { type DemoPerson, demoPeople, findDemoPerson, numberedPerson } from './demo-people.ts';
-import { registerAtSignal, withSignalStep } from './demo-signal.ts';
+import { register } from './demo-registration.ts';
 import { failure, say } from './summary.ts';
 import { readReady } from './system.ts';
 
-const help = `Registers a person of the demo directory on the system that npm start runs, and links a second device.
+const help = `Registers a person of the demo directory on the system that npm start runs, links a second device, and makes two
+people who can talk in two browser windows. Each run takes people who have no account yet.
 
   npm run demo -- [options]            both devices, by itself
   npm run demo -- device               a new device: prints a QR text and waits to be linked
@@ -29,6 +29,9 @@ const help = `Registers a person of the demo directory on the system that npm st
   --outbox <url>    its outbox page
   --folder <folder> data folder of the system (.vyry); the devices of the demo keep their state in its folder demo
 `;
+
+/** The policy with `--signal`. */
+const signalSteps = 'captcha,code,credentials,device,signal';
 
 const isAway = 'Vyry does not run here. Run npm start in another terminal, wait for its summary and try again.';
 
@@ -42,9 +45,18 @@ interface Place {
 }
 
 process.exitCode = await main().catch((err: unknown) => {
-  failure(hasCode(err, 'UNREACHABLE') ? new Error(isAway) : err);
+  failure(explained(err));
   return 1;
 });
+
+/** Says in a sentence what the server refused. */
+function explained(err: unknown): unknown {
+  if (hasCode(err, 'UNREACHABLE')) return new Error(isAway);
+  if (!(err instanceof VyryError) || err.status === undefined) return err;
+  const details = (err.fields.details ?? []) as { path: string; message: string }[];
+  const why = details.map(({ path, message }) => `; ${path} ${message}`).join('');
+  return new Error(`The server refused the last call above: ${err.message}${why} (${err.status} ${err.code})`);
+}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -104,103 +116,52 @@ async function runBoth(
   const startedAt = new Date();
   const people = candidates(chosen).filter(({ channel }) => !signal || channel === 'sms');
   const registerAt = (apiUrl: string) => registerOne(people, { ...place, apiUrl });
-  const person = signal ? await withSignalStep(place.folder, registerAt) : await registerAt(place.apiUrl);
+  const person = signal ? await withPolicy(place.folder, signalSteps, registerAt) : await registerAt(place.apiUrl);
   await using device = await openDevice(place, person.username);
   const linkId = await linkSecondDevice(device.vyry, place);
   await showEnd(device, place, { person, startedAt, linkId });
+  await showBrowserPeople(place, everybody());
 }
 
 /** Registers the first person who has no account yet. @throws {Error} every person has one */
 async function registerOne(people: DemoPerson[], place: Place): Promise<DemoPerson> {
   for (const person of people) {
-    if (await register(person, place)) return person;
+    if (await registerDevice(person, place)) return person;
     note(`${person.username} has an account already; continuing with the next person.`);
   }
   throw new Error('Every demo person has an account. npm start -- --reset starts again without accounts.');
 }
 
-/** Returns the chosen person first, then all others. */
-function candidates(chosen: string | undefined): DemoPerson[] {
-  const everybody = [...demoPeople, ...Array.from({ length: 1000 }, (_, index) => numberedPerson(index))];
-  if (chosen === undefined) return everybody;
-  const person = findDemoPerson(chosen);
-  if (person === undefined)
-    throw new Error(`There is no demo person ${chosen}; try ${demoPeople.map((p) => p.username).join(', ')}`);
-  return [person, ...everybody.filter(({ username }) => username !== chosen)];
-}
-
-/** Registers a person by the steps of the policy. Returns false when the account exists already. */
-async function register(person: DemoPerson, place: Place): Promise<boolean> {
+/** Registers a person with the first device of the account. Returns false when the account exists already. */
+async function registerDevice(person: DemoPerson, place: Place): Promise<boolean> {
   showHeading(`Registering ${person.username} (${person.about})`);
   await using device = await openDevice(place, person.username);
   const { vyry } = device;
-  const { username, channel, address } = person;
-  // replaced by the directory entry when the policy has the step
-  const identity = channel === 'email' ? { username, email: address } : { username, phone: address };
-  const flow = await vyry.register({ ...identity, client: 'desktop' });
-  const steps = stepsOf(flow, device, { person, place });
-  for (const { name } of (await flow.read()).steps) {
-    if (await isTakenAfter(flow, async () => await steps[name]?.())) return false;
-  }
-  await flow.finish();
+  if (!(await register(device, person, place))) return false;
   const { deviceId } = await vyry.calls.readSession();
   // the policy has no step for it
   if (deviceId === null) await vyry.devices.add('Telephone');
   await vyry.calls.readMe();
-  say(`${username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
+  say(`${person.username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
   return true;
 }
 
-/** How each step is done. */
-function stepsOf(
-  flow: RegistrationFlow,
-  { vyry, registrationToken }: DemoDevice,
-  { person, place }: { person: DemoPerson; place: Place },
-): Record<string, () => Promise<Registration>> {
-  const { username, password, channel, address } = person;
-  const { outboxUrl, signalServerUrl } = place;
-  return {
-    directory: () => flow.verifyDirectory({ username, password }),
-    async captcha() {
-      const { provider, challenge } = await vyry.calls.offerCaptcha();
-      note('Solving the captcha, a small proof of work …');
-      return flow.verifyCaptcha({ provider, token: await solve(challenge) });
-    },
-    async code() {
-      const askedAt = new Date();
-      await flow.sendCode({ channel });
-      note(`The code arrives in the outbox: ${outboxUrl}`);
-      return flow.verifyCode(await waitForCode(outboxUrl, address, askedAt));
-    },
-    credentials: () => flow.submitCredentials({ password: newPassword }),
-    device() {
-      note('The keys of the device are made here; the server gets the public ones.');
-      return flow.submitDevice('Telephone');
-    },
-    async signal() {
-      const { registrationId } = flow;
-      await registerAtSignal(vyry, { registrationId, token: await registrationToken() }, signalServerUrl);
-      return flow.read();
-    },
-  };
+function everybody(): DemoPerson[] {
+  return [...demoPeople, ...Array.from({ length: 1000 }, (_, index) => numberedPerson(index))];
 }
 
-/** Does a step. Returns whether it has shown that the person has an account; the registration is over then. */
-async function isTakenAfter(flow: RegistrationFlow, act: () => Promise<Registration | undefined>): Promise<boolean> {
-  try {
-    const after = await act();
-    const isLocked = after?.steps.some(({ name }) => name === 'approval') ?? false;
-    if (isLocked) await flow.cancel();
-    return isLocked;
-  } catch (err) {
-    if (hasCode(err, 'CONFLICT') && (await flow.read()).reason === 'identity-taken') return true;
-    throw err;
-  }
+/** Returns the chosen person first, then all others. */
+function candidates(chosen: string | undefined): DemoPerson[] {
+  if (chosen === undefined) return everybody();
+  const person = findDemoPerson(chosen);
+  if (person === undefined)
+    throw new Error(`There is no demo person ${chosen}; try ${demoPeople.map((p) => p.username).join(', ')}`);
+  return [person, ...everybody().filter(({ username }) => username !== chosen)];
 }
 
 /** Says what there is now, and where to look at it. */
 async function showEnd(
-  { vyry }: DemoDevice,
+  { vyry }: DemoClient,
   { outboxUrl, temporalUiUrl, elasticsearchUrl }: Place,
   { person, startedAt, linkId }: { person: DemoPerson; startedAt: Date; linkId: string },
 ): Promise<void> {
@@ -216,12 +177,4 @@ async function showEnd(
   if (temporalUiUrl) say(`  The link     ${temporalUiUrl}/namespaces/default/workflows/device-link:${linkId}`);
   if (elasticsearchUrl) say('  Audit log    the dashboards of Kibana: docs/kibana.md');
   say('  By hand      npm run demo -- device, and in another terminal npm run demo -- link "<QR text>"\n');
-}
-
-/** Returns the token of an ALTCHA challenge: challenge and solution in base64, as the ALTCHA widget builds it. */
-async function solve(challenge: unknown): Promise<string> {
-  const known = challenge as Parameters<typeof solveChallenge>[0]['challenge'];
-  const solution = await solveChallenge({ challenge: known, deriveKey });
-  if (solution === null) throw new Error('The captcha could not be solved');
-  return Buffer.from(JSON.stringify({ challenge, solution })).toString('base64');
 }

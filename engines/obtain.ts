@@ -18,8 +18,8 @@ export interface Way {
   what: string;
   /** Whether this machine has the tools for it. */
   isPossible: boolean;
-  /** Puts the program into the folder. */
-  make: (folder: string) => Promise<void>;
+  /** Puts the program into the folder. `tell` says how far that is. */
+  make: (folder: string, tell: (progress: string) => void) => Promise<void>;
 }
 
 /**
@@ -52,7 +52,7 @@ async function makeOnce(name: string, target: string, way: Way, folder: DataFold
   folder.recordFolder(temporary);
   try {
     const what = `Getting ${name} from ${way.what}, once, into ${target}`;
-    await withProgress(name, what, folder.say, () => way.make(temporary));
+    await withProgress(name, what, folder.say, (tell) => way.make(temporary, tell));
     folder.signal.throwIfAborted();
     renameSync(temporary, target);
   } catch (err) {
@@ -153,14 +153,17 @@ async function withProgress(
   name: string,
   what: string,
   say: (line: string) => void,
-  work: () => Promise<void>,
+  work: (tell: (progress: string) => void) => Promise<void>,
 ): Promise<void> {
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
+  let progress = '';
   say(`${what} …`);
-  const timer = setInterval(() => say(`  ${name}: still running after ${seconds()} s`), 10_000);
+  const timer = setInterval(() => say(`  ${name}: still running after ${seconds()} s${progress}`), 10_000);
   try {
-    await work();
+    await work((told) => {
+      progress = `, ${told}`;
+    });
     say(`  ${name}: done in ${seconds()} s`);
   } finally {
     clearInterval(timer);

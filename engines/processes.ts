@@ -199,6 +199,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
     PRIVACY_ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
     CODEC_ORIGINS: codecOrigins(urls.temporalUiUrl),
+    START_PAGE_LINKS: startPageLinks(urls),
     LDAP_URL: urls.ldap.url,
     LDAP_BASE_DN: urls.ldap.baseDn,
     LDAP_BIND_DN: urls.ldap.bindDn,
@@ -272,6 +273,11 @@ function fakeVariables(given: Record<string, string>, { outboxUrl }: EngineUrls)
 
 function isVariable(name: string): boolean {
   return name === 'TZ' || name.replace(/_FILE$/, '') in variables;
+}
+
+/** The pages of a developer that the api does not serve itself. */
+function startPageLinks({ outboxUrl, temporalUiUrl }: EngineUrls): string {
+  return [`Outbox=${outboxUrl}`, ...(temporalUiUrl ? [`Temporal_Web_UI=${temporalUiUrl}`] : [])].join(',');
 }
 
 /** The origin depends on the host name in the browser's address bar. */

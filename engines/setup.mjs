@@ -6,9 +6,9 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants, devNull, homedir } from 'node:os';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const nodeMajorMin = 26;
@@ -21,7 +21,11 @@ if (script === undefined) {
   console.error('usage: node engines/setup.mjs <file.ts> [arguments]');
   process.exit(2);
 }
-if (!isInstalled()) await install();
+if (!isInstalled()) {
+  const stopCompiling = beginToCompile();
+  await install();
+  stopCompiling();
+}
 const node = findNode();
 if (node === undefined) {
   console.error(
@@ -72,6 +76,26 @@ async function install() {
   }
   writeFileSync(stampFile, lockHash());
   console.log(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
+}
+
+/**
+ * Where engines/mongo.ts will have to build FerretDB, which takes longer than all else of a first start, lets Go compile
+ * what it can meanwhile. Go keeps each compiled package, so that the build goes on from there. Returns how to stop it.
+ */
+function beginToCompile() {
+  const cache = resolve(process.env.VYRY_CACHE || join(homedir(), '.cache', 'vyry'));
+  const isBuilt = existsSync(cache) && readdirSync(cache).some((name) => name.startsWith('ferretdb-'));
+  const needsMongo = ['engines/start.ts', 'test/runner/run.ts'].includes(script) && !process.env.DATABASE_URL;
+  const programs = (process.env.PATH ?? '').split(delimiter);
+  const hasMongod = programs.some((folder) => existsSync(join(folder, 'mongod')));
+  if (isBuilt || hasMongod || !needsMongo) return () => {};
+  const source = join(root, 'engines', 'ferretdb');
+  const { env, tags, flags } = JSON.parse(readFileSync(join(source, 'build.json'), 'utf8'));
+  const args = ['build', ...tags, ...flags, '-o', devNull, '.'];
+  const go = spawn('go', args, { cwd: source, env: { ...process.env, ...env }, stdio: 'ignore' });
+  // engines/mongo.ts says what is missing
+  go.on('error', () => {});
+  return () => go.kill('SIGINT');
 }
 
 function findNode() {

@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { appLinkOf, type LinkUse, linkOf } from '../domain/message-links.ts';
 import { notificationKinds } from '../domain/notifications.ts';
 import { languages } from '../domain/templates/languages.ts';
 import {
@@ -25,14 +26,21 @@ import type { Templates } from '../domain/templates/template.ts';
 import { openChromium } from './chromium.ts';
 
 const facts: MessageContext = { product: 'Vyry', code: '123456', minutes: 3 };
-const link = (use: string) => `https://vyry.example.org/password#${use}=${'x'.repeat(43)}`;
-const recovery: RecoveryContext = { product: 'Vyry', link: link('token'), stopLink: link('stop'), minutes: 30 };
+const pages = { publicUrl: 'https://vyry.example.org' };
+const link = (use: LinkUse) => linkOf(use, 'x'.repeat(43), pages);
+const recovery: RecoveryContext = {
+  product: 'Vyry',
+  link: link('choose-password'),
+  stopLink: link('stop-recovery'),
+  minutes: 30,
+};
 const notification = {
   product: 'Vyry',
   at: Date.UTC(2026, 0, 31, 12),
   client: 'ios',
   stopLink: link('stop-registration'),
 } as const;
+const appLink = appLinkOf(pages);
 const pageWidth = 1650;
 
 /** Returns the table of docs/messages.md: the SMS in every language and its segments. */
@@ -63,7 +71,9 @@ pre { margin: 0; padding: 8px; font: 11px monospace; white-space: pre-wrap; over
 }
 
 function sectionOf(texts: Templates): string {
-  const notifications = notificationKinds.map((kind) => notificationMail(texts, kind, notification));
+  const notifications = notificationKinds.map((kind) =>
+    notificationMail(texts, kind, kind === 'number-registered' ? notification : { product: 'Vyry', appLink }),
+  );
   const mails = [codeMail(texts, facts), ...notifications, recoveryMail(texts, recovery)];
   const formatted = mails.map(({ html }) => `<iframe srcdoc="${escaped(html)}" onload="${fitToContent}"></iframe>`);
   const plain = mails.map(

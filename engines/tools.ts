@@ -1,5 +1,6 @@
 /** Runs programs to their end: compilers, package managers, loaders. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import type { DataFolder } from './data-folder.ts';
 import { signalGroup } from './process-table.ts';
@@ -10,7 +11,7 @@ const graceMs = 10_000;
 /**
  * Runs a tool to its end and returns its output. It runs in its own process group (a terminal's Ctrl-C does not reach
  * it). Closing the folder interrupts the tool and its children and waits until they have ended. When this process is
- * killed, the next starter that opens the folder stops the tool.
+ * killed, the next starter that opens the folder stops the tool. `onProgress` gets each line of its stderr.
  *
  * @throws {Error} the tool failed (the message quotes its last lines), or the folder was closed
  */
@@ -18,10 +19,11 @@ export async function runTool(
   folder: DataFolder,
   command: string,
   args: string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  { onProgress, ...options }: { cwd?: string; env?: NodeJS.ProcessEnv; onProgress?: (line: string) => void } = {},
 ): Promise<string> {
   folder.signal.throwIfAborted();
   const tool = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  if (onProgress) createInterface({ input: tool.stderr }).on('line', onProgress);
   const ended = endOf(tool);
   let isRunning = true;
   if (tool.pid !== undefined) folder.record(command, tool.pid);

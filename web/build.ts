@@ -18,6 +18,8 @@ const common = {
   absWorkingDir: root,
   bundle: true,
   minify: true,
+  // Arabic as escapes is three times as long
+  charset: 'utf8',
   write: false,
   metafile: true,
   format: 'esm',

@@ -4,9 +4,10 @@ import type { ClientStatus } from '../client/status.ts';
 import { type Inbox, openInbox } from './inbox.ts';
 import { renewPush } from './push.ts';
 import { addressOf } from './router.ts';
+import { routeOf } from './routes.ts';
 import { View } from './screen.ts';
 import { fill, formatTime, texts } from './texts.ts';
-import { accountChanged } from './vyry.ts';
+import { accountChanged, noteAccountChanged } from './vyry.ts';
 
 type LinkRequests = Awaited<ReturnType<Inbox['vyry']['devices']['requests']>>;
 
@@ -19,6 +20,8 @@ class Connection extends View {
 
   protected override opened(): void {
     accountChanged.addEventListener('change', () => void this.#follow(), { signal: this.ended });
+    // the screen that decides shows the requests itself
+    addEventListener('popstate', () => this.update(), { signal: this.ended });
     void this.#follow();
   }
 
@@ -49,6 +52,8 @@ class Connection extends View {
           void renewPush(vyry).catch(() => undefined);
         }
         isConnected = status.kind === 'connected';
+        // the server has ended the session
+        if (status.kind === 'signed-out') noteAccountChanged();
       }),
       vyry.on('link-requested', load),
       vyry.on('link-changed', load),
@@ -59,7 +64,7 @@ class Connection extends View {
     const { connection } = texts();
     return html`<p class="quiet" role="status">${this.#status ? statusText(this.#status) : ''}
         ${this.#isReplaced ? html`<button type="button" class="plain" @click=${() => this.#inbox?.vyry.connect()}>${connection.here}</button>` : nothing}</p>
-      <div role="alert">${this.#requests.map(
+      <div role="alert">${(routeOf(location) === 'link-device' ? [] : this.#requests).map(
         ({ linkId, deviceName, kind }) => html`<p class="problem">
           ${fill(connection.requests[kind], { name: deviceName })}
           <a href=${addressOf('link-device', { request: linkId })}>${connection.look}</a></p>`,

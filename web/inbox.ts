@@ -6,8 +6,12 @@ import { VyryError } from '../client/errors.ts';
 import type { Message } from '../client/message.ts';
 import type { Vyry } from '../client/vyry.ts';
 import { nameIn, textContentFrom } from './content.ts';
-import { type History, openHistory } from './history.ts';
+import { deleteHistory, type History, openHistory } from './history.ts';
+import { isIdentityAnnounced } from './timeline.ts';
 import { openVyry, readAccount } from './vyry.ts';
+
+/** Entries in which the announcement of a new identity key is looked for. */
+const recentEntries = 50;
 
 /** The messages of this device. */
 export interface Inbox {
@@ -35,6 +39,15 @@ export async function openInbox(): Promise<Inbox | undefined> {
   if (!isDevice) return undefined;
   opened ??= { userId, inbox: createInbox(userId) };
   return await opened.inbox;
+}
+
+/** Closes the inbox, and deletes its messages in this browser. */
+export async function eraseInbox(): Promise<void> {
+  if (opened === undefined) return;
+  const { userId, inbox } = opened;
+  opened = undefined;
+  (await inbox).close();
+  await deleteHistory(userId);
 }
 
 async function createInbox(userId: string): Promise<Inbox> {
@@ -126,16 +139,15 @@ function listen(vyry: Vyry, history: History): (() => void)[] {
     vyry.on('undecryptable', ({ messageId, from, willRetry }) =>
       record(history.add({ id: messageId, kind: 'undecryptable', userId: from.userId, at: Date.now(), willRetry })),
     ),
-    vyry.on('identity-changed', (change) =>
-      record(
-        history.add({
-          id: crypto.randomUUID(),
-          kind: 'identity',
-          userId: change.userId,
-          at: Date.now(),
-          reason: 'unknown',
-        }),
-      ),
+    vyry.on('identity-announced', ({ userId, reason, at }) =>
+      record(history.add({ id: `identity-${userId}-${at}`, kind: 'identity', userId, at: Date.parse(at), reason })),
     ),
+    vyry.on('identity-changed', ({ userId }) => record(noteIdentity(history, userId))),
   ];
+}
+
+/** A device that was not connected learns of a new key from a message, and not why there is one. */
+async function noteIdentity(history: History, userId: string): Promise<void> {
+  if (isIdentityAnnounced(await history.timeline(userId, recentEntries))) return;
+  await history.add({ id: crypto.randomUUID(), kind: 'identity', userId, at: Date.now(), reason: 'unknown' });
 }

@@ -61,6 +61,15 @@ export function furtherState(state: SendState, reported: SendState): SendState {
   return sendStates.indexOf(reported) > sendStates.indexOf(state) ? reported : state;
 }
 
+/**
+ * Returns whether the last entry about an identity key already tells of the one that was just noticed: the server has
+ * announced it, and nothing was received with it yet.
+ */
+export function isIdentityAnnounced(entries: readonly Entry[]): boolean {
+  const last = entries.findLast(({ kind }) => kind === 'identity' || kind === 'received');
+  return last?.kind === 'identity' && last.reason !== 'unknown';
+}
+
 /** Entries of one day, for a heading between days. */
 export interface Day {
   /** Milliseconds since the Unix epoch, of the first entry. */

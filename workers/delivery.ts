@@ -90,10 +90,10 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
         ...createNotificationSending({
           ...sending,
           ...smsCounters(config, redis),
-          stopLinkOf: stopLinkOf(config, createRegistrationWarnings(redis)),
+          stopTokenOf: stopTokenOf(config, createRegistrationWarnings(redis)),
           recoveries: createRecoveries(redis, secretCipher),
           newToken,
-          recoveryUrl: config.RECOVERY_URL,
+          pages: { ownPage: config.RECOVERY_URL, publicUrl },
         }),
       },
     },
@@ -148,12 +148,12 @@ function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, cha
 }
 
 /** The token is derived from the notification id, so that every delivery attempt contains the same token. */
-function stopLinkOf({ PAYLOAD_KEY, RECOVERY_URL: url }: Config<'delivery'>, warnings: RegistrationWarnings) {
+function stopTokenOf({ PAYLOAD_KEY }: Config<'delivery'>, warnings: RegistrationWarnings) {
   const key = deriveKey(PAYLOAD_KEY, 'registration-stop');
   return async ({ notificationId, userId }: { notificationId: string; userId: string }): Promise<string> => {
     const token = keyedHash(key, notificationId);
     await warnings.keepToken(token, userId);
-    return url === undefined ? token : `${url}#stop-registration=${token}`;
+    return token;
   };
 }
 

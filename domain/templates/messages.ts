@@ -23,11 +23,13 @@ export interface RecoveryContext {
   minutes: number;
 }
 
-/** Placeholder values of a notification. All but `product` are for `number-registered`. */
+/** Placeholder values of a notification. All but `product` and `appLink` are for `number-registered`. */
 export interface NotificationContext extends Partial<NotificationCause> {
   product: string;
   /** Link to stop the registration, or the bare token. */
   stopLink?: string;
+  /** Link to the web app, where the owner acts on the notification. */
+  appLink?: string | undefined;
 }
 
 /** An e-mail as plain text and HTML. */
@@ -84,9 +86,12 @@ export function codeMail(texts: Templates, context: MessageContext): MailText {
   return mailText(texts, texts.codeMail, context);
 }
 
-/** Returns a notification as an e-mail. */
+/** Returns a notification as an e-mail. Its last paragraph is the link to the web app, which needs no words. */
 export function notificationMail(texts: Templates, kind: NotificationKind, context: NotificationContext): MailText {
-  return mailText(texts, texts[notificationTexts[kind]], notificationFilling(texts, context));
+  const { subject, body } = texts[notificationTexts[kind]];
+  const isActedOn = context.appLink !== undefined && kind !== 'account-deleted';
+  const whole = { subject, body: isActedOn ? [...body, '{link}'] : body };
+  return mailText(texts, whole, notificationFilling(texts, context));
 }
 
 /** Returns a notification as one SMS segment: the body, or the subject when the body does not fit. */
@@ -100,7 +105,10 @@ export function notificationSms(texts: Templates, kind: NotificationKind, contex
 /** Display names, the same in every language. */
 const clientNames: Record<ClientKind, string> = { ios: 'iOS', android: 'Android', desktop: 'Desktop', web: 'Web' };
 
-function notificationFilling({ tag }: Templates, { product, at, client, stopLink = '' }: NotificationContext): Filling {
+function notificationFilling(
+  { tag }: Templates,
+  { product, at, client, stopLink = '', appLink = '' }: NotificationContext,
+): Filling {
   // without the year, which phones could offer as a code
   const format = new Intl.DateTimeFormat(tag, {
     month: 'long',
@@ -114,6 +122,7 @@ function notificationFilling({ tag }: Templates, { product, at, client, stopLink
     code: '',
     minutes: 0,
     stopLink,
+    link: appLink,
     when: at === undefined ? '' : format.format(at),
     client: client === undefined ? '–' : clientNames[client],
   };
@@ -180,9 +189,15 @@ function fillHtml(text: string, context: Filling): string {
     ...context,
     product: escapeHtml(context.product),
     code: marked,
-    link: escapeHtml(context.link ?? ''),
-    stopLink: escapeHtml(context.stopLink ?? ''),
+    link: markLink(context.link),
+    stopLink: markLink(context.stopLink),
   });
+}
+
+/** A link can be followed and keeps its direction; a bare token is to be copied. */
+function markLink(link = ''): string {
+  const text = escapeHtml(link);
+  return link.startsWith('http') ? `<a href="${text}" dir="ltr">${text}</a>` : text;
 }
 
 function escapeHtml(text: string): string {

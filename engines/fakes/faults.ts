@@ -45,6 +45,13 @@ const providersOf: Record<FaultChannel, readonly string[]> = {
   signal: ['signal-server'],
 };
 
+/** The channels of faults, each with its providers and the modes that they support. */
+export const faultChoices = (Object.keys(modesOf) as FaultChannel[]).map((channel) => ({
+  channel,
+  providers: providersOf[channel],
+  modes: modesOf[channel],
+}));
+
 const providerCodes: Record<FaultChannel, RegExp> = {
   sms: /^([1-9]\d{4}|[A-Z_]{1,64})$/,
   voice: /^[1-9]\d{4}$/,

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from './faults.ts';
 
-/** A message in the outbox; `at` is an ISO 8601 instant, `code` the first word of the body that is 4 to 8 digits. */
+/** A message in the outbox; `at` is an ISO 8601 instant, `code` the first word of the body outside links that is 4 to 8 digits. */
 export interface Message {
   id: string;
   at: string;
@@ -43,7 +43,8 @@ export function createOutbox(): Outbox {
 
   return {
     add(accepted) {
-      const code = /(?<![\w-])\d{4,8}(?![\w-])/.exec(accepted.body)?.[0];
+      const words = accepted.body.replace(/https?:\/\/\S+/g, '');
+      const code = /(?<![\w-])\d{4,8}(?![\w-])/.exec(words)?.[0];
       const { id = randomUUID(), ...content } = accepted;
       const message: Message = { id, at: new Date().toISOString(), ...content };
       if (code !== undefined) message.code = code;

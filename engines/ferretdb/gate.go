@@ -2,12 +2,12 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 )
 
@@ -16,6 +16,8 @@ const (
 	// maxMessageBytes is the largest message of the protocol.
 	maxMessageBytes = 48_000_000
 	opMsg           = 2013
+	// stringType is the type of a text in BSON.
+	stringType = 2
 )
 
 // gate lets one write at a time through to FerretDB, which reads a document, changes it and writes it whole: two updates at
@@ -25,6 +27,8 @@ type gate struct {
 	// behind is the address of FerretDB.
 	behind string
 	writes sync.Mutex
+	// ids adds the index that FerretDB lacks.
+	ids *idIndexes
 }
 
 // serve passes on every connection that comes.
@@ -67,14 +71,19 @@ func (g *gate) connect(client net.Conn) {
 // ask waits for the answer, which FerretDB gives to every request. A write that began is done before the next begins, also
 // when its client has left.
 func (g *gate) ask(server io.Writer, answers io.Reader, request []byte) ([]byte, error) {
-	if isChange(request) {
+	command, collection := commandOf(request)
+	if isChange(command) {
 		g.writes.Lock()
 		defer g.writes.Unlock()
 	}
 	if _, err := server.Write(request); err != nil {
 		return nil, err
 	}
-	return readMessage(answers)
+	answer, err := readMessage(answers)
+	if err == nil {
+		g.ids.note(command, databaseOf(request), collection)
+	}
+	return answer, err
 }
 
 // readMessage reads a message of the MongoDB wire protocol: its length comes first, and counts itself.
@@ -93,18 +102,39 @@ func readMessage(from io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// isChange tells whether a message changes documents that exist. The name of a command is the first key of its document:
-// in an OP_MSG after header, flags (4 bytes), kind of section (1), size of the document (4) and type of the value (1).
-func isChange(message []byte) bool {
+// commandOf returns the command of a message and its value, which names the collection. They are the first key and value
+// of its document: in an OP_MSG after header, flags (4 bytes), kind of section (1), size of the document (4) and type of
+// the value (1).
+func commandOf(message []byte) (command, collection string) {
 	const name = headerBytes + 4 + 1 + 4 + 1
 	if len(message) <= name || binary.LittleEndian.Uint32(message[12:]) != opMsg {
-		return false
+		return "", ""
 	}
-	end := bytes.IndexByte(message[name:], 0)
-	if end < 0 {
-		return false
+	command, value, found := strings.Cut(string(message[name:]), "\x00")
+	if !found || message[name-1] != stringType {
+		return command, ""
 	}
-	switch string(message[name : name+end]) {
+	return command, textOf(value)
+}
+
+// databaseOf returns the database of a command, its value `$db`.
+func databaseOf(message []byte) string {
+	_, value, _ := strings.Cut(string(message), string(rune(stringType))+"$db\x00")
+	return textOf(value)
+}
+
+// textOf reads a string of BSON: its size (4 bytes), then the text, which ends with a zero byte.
+func textOf(value string) string {
+	if len(value) < 4 {
+		return ""
+	}
+	text, _, _ := strings.Cut(value[4:], "\x00")
+	return text
+}
+
+// isChange tells whether a command changes documents that exist.
+func isChange(command string) bool {
+	switch command {
 	case "update", "delete", "findAndModify", "findandmodify":
 		return true
 	}

@@ -48,6 +48,6 @@ func serve(address, folder string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	go (&gate{behind: behind.Host}).serve(listener)
+	go (&gate{behind: behind.Host, ids: &idIndexes{folder: folder, done: map[[2]string]bool{}}}).serve(listener)
 	return server.Run(ctx)
 }

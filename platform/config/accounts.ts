@@ -24,7 +24,7 @@ export const accountVariables = {
   },
   RECOVERY_URL: {
     about:
-      'page that takes the token of a recovery message after #token= (to choose a password) or #stop= (to stop the recovery), and the token of a notification after #stop-registration=; messages contain the bare tokens when empty',
+      'page of your own that takes the token of a recovery message after #token= (to choose a password) or #stop= (to stop the recovery), and the token of a notification after #stop-registration=; when empty, links lead into the web app under PUBLIC_URL, and messages contain the bare tokens when that is empty too',
     roles: ['delivery'],
     schema: optionalUrl('http:', 'https:'),
     default: '',

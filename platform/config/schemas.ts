@@ -22,6 +22,15 @@ export const flag = z.enum(['true', 'false'], 'must be true or false').transform
 /** Texts separated by commas or white space. */
 export const list = z.string().transform((value) => value.split(/[\s,]+/).filter((item) => item !== ''));
 
+/** Names with their URLs, as `Outbox=http://…,Temporal=http://…`; an underscore in a name stands for a blank. */
+export const links = list.transform((items, check) =>
+  items.map((item) => {
+    const [, name = '', url = ''] = /^(\w+)=(.+)$/.exec(item) ?? [];
+    if (!hasProtocol(url, ['http:', 'https:'])) check.addIssue('must be names with URLs, such as Outbox=http://…');
+    return { name: name.replaceAll('_', ' '), url };
+  }),
+);
+
 /** Parses a text with a function of the domain. The message of its `RangeError` becomes the problem. */
 export const parsed = <T>(read: (value: string) => T) =>
   z.string().transform((value, check): T => {

@@ -1,4 +1,4 @@
-import { integer, list, optional, optionalUrl, text } from './schemas.ts';
+import { integer, links, list, optional, optionalUrl, text } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the HTTP server of the API. */
@@ -12,7 +12,7 @@ export const serverVariables = {
   },
   PUBLIC_URL: {
     about:
-      'public URL of the API for providers and for the links of new devices, without a trailing slash; no voice calls and no delivery reports when empty',
+      'public URL of the API for providers, for the links of new devices and for those of messages, without a trailing slash; no voice calls and no delivery reports when empty',
     roles: ['api', 'gateway', 'delivery'],
     schema: optionalUrl('http:', 'https:').transform((value) => value?.replace(/\/$/, '')),
     default: '',
@@ -35,6 +35,13 @@ export const serverVariables = {
       'file of a local database of places in the format of MaxMind (.mmdb), such as GeoLite2 City, read at the start; requests of new devices show their network only when empty',
     roles: ['api'],
     schema: optional,
+    default: '',
+  },
+  START_PAGE_LINKS: {
+    about:
+      'further links of the page at / for developers, as Outbox=http://…,Temporal_UI=http://…; when empty, / leads straight to the web app',
+    roles: ['api'],
+    schema: links,
     default: '',
   },
   CORS_ORIGINS: {

@@ -99,7 +99,8 @@ function scene({
     consumeSmsNotification: async () => true,
     consumeSms: async () => ({ allowed: true, resetSeconds: 1 }),
     productName: 'Vyry',
-    stopLinkOf: async () => 'https://app.example/#stop-registration=token',
+    pages: { publicUrl: 'https://vyry.example' },
+    stopTokenOf: async () => 'token',
     ...given,
   };
   const { sendCode } = createCodeSending(deps);

@@ -5,10 +5,13 @@ import { after, describe, it } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { chromium } from 'playwright-core';
+import type { z } from 'zod';
 import { failures as publicFailures } from '../../contract/failures.ts';
 import type { Operation } from '../../contract/operation.ts';
-import { operations } from '../../contract/operations.ts';
+import { type OperationId, operations } from '../../contract/operations.ts';
+import { freePort } from '../../engines/ports.ts';
 import type { Role } from '../../platform/config/roles.ts';
+import { openApiHere } from '../support/api.ts';
 import { type Answer, call, startRegistration } from '../support/client.ts';
 import { startTestDirectory } from '../support/ldap.ts';
 import { registeredPerson } from '../support/people.ts';
@@ -21,7 +24,7 @@ const routes = Object.values(operations) as Operation[];
 const browserOrigin = 'https://app.example.org';
 
 const directory = await startTestDirectory();
-const { system, behind, url, document, api } = await withSystem(
+const { system, behind, url, outboxUrl, document, api } = await withSystem(
   {
     CORS_ORIGINS: `${browserOrigin},https://other.example.org`,
     TRUST_PROXY: '1',
@@ -49,6 +52,36 @@ async function linesOf(role: Role): Promise<LogLine[]> {
 function lineOf(role: Role, fits: Partial<LogLine>): Promise<LogLine> {
   const isIt = (line: LogLine) => Object.entries(fits).every(([name, value]) => line[name as keyof LogLine] === value);
   return eventually(async () => (await linesOf(role)).find(isIt));
+}
+
+/** The part of a described operation that people read. */
+interface Described {
+  operationId: OperationId;
+  tags: string[];
+  summary: string;
+  description: string;
+  requestBody?: Content;
+  responses: Record<string, Content>;
+  parameters: { name: string; in: string; example?: unknown }[];
+}
+
+interface Content {
+  content?: Record<string, { example?: unknown }>;
+}
+
+/** The examples of an operation, each with the schema that it must meet. */
+function examplesOf(operation: Described): [z.ZodType | null | undefined, unknown][] {
+  const { body, answers, query }: Operation = operations[operation.operationId];
+  const exampleIn = (described?: Content) => Object.values(described?.content ?? {})[0]?.example;
+  return [
+    ...(body ? [[body, exampleIn(operation.requestBody)] as const] : []),
+    ...Object.entries(answers).flatMap(([status, schema]) =>
+      schema === null ? [] : [[schema, exampleIn(operation.responses[status])] as const],
+    ),
+    ...operation.parameters.flatMap(({ name, in: place, example }) =>
+      place === 'query' ? [[query?.shape[name], example] as const] : [],
+    ),
+  ].map(([schema, example]) => [schema as z.ZodType, example]);
 }
 
 /** Repeats a GET request until its response meets the condition. */
@@ -91,7 +124,6 @@ describe('every response', () => {
 
   it('is a 404 with the standard body for an unknown path', async () => {
     const paths = [
-      '/',
       '/api',
       '/api/v1',
       '/api/v2/captcha',
@@ -196,6 +228,30 @@ describe('CORS_ORIGINS', () => {
   });
 });
 
+describe('GET /', () => {
+  it('leads developers to the web app, the documentation and the outbox, without a script', async () => {
+    const answer = await fetch(`${url}/`);
+    assert.equal(answer.status, 200);
+    assert.match(answer.headers.get('content-security-policy') ?? '', /^default-src 'none'/);
+    const page = await answer.text();
+    assert.doesNotMatch(page, /<script/);
+    const links = [...page.matchAll(/href="([^"]+)"/g)].map(([, link]) => link);
+    assert.deepEqual(links.slice(0, 3), ['/app', '/docs', outboxUrl]);
+  });
+
+  it('leads straight to the web app in production', async () => {
+    const [port, codec, grpc] = await Promise.all([freePort(), freePort(), freePort()]);
+    const ports = { SERVER_PORT: `${port}`, CODEC_PORT: `${codec}`, GRPC_PORT: `${grpc}` };
+    await using _api = await openApiHere(system.folder, 'api-in-production', {
+      ...system.processes.env('api'),
+      ...ports,
+      START_PAGE_LINKS: '',
+    });
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}/`, { redirect: 'manual' });
+    assert.deepEqual([status, headers.get('location')], [302, '/app']);
+  });
+});
+
 describe('GET /openapi.json', () => {
   it('is an OpenAPI 3.1 document with a valid structure and valid schemas', () => {
     const schemas = formats.default(new Ajv2020({ strict: false }));
@@ -212,6 +268,23 @@ describe('GET /openapi.json', () => {
         const { parameters } = operation as unknown as { parameters: { name: string; in: string }[] };
         const declared = parameters.flatMap(({ name, in: place }) => (place === 'path' ? [`{${name}}`] : []));
         assert.deepEqual(declared, path.match(/\{\w+\}/g) ?? [], path);
+      }
+    }
+  });
+
+  it('describes every operation under one noun, with examples that its schemas accept', async () => {
+    const { info, tags } = document as unknown as { info: { version: string }; tags: { name: string }[] };
+    assert.equal(info.version, (await api.readHealth()).body.version);
+    const described = Object.values(document.paths).flatMap((paths) => Object.values(paths)) as unknown as Described[];
+    for (const { operationId, tags: own, summary, description } of described) {
+      assert.ok(own.length === 1 && tags.some(({ name }) => name === own[0]), `${operationId} has a noun`);
+      assert.ok(summary.length > 0 && /[.)]$/.test(description), `${operationId} is described in sentences`);
+    }
+    for (const operation of described) {
+      for (const [schema, example] of examplesOf(operation)) {
+        const shown = String(JSON.stringify(example));
+        assert.ok(schema?.safeParse(example).success, `${operation.operationId}: ${shown.slice(0, 500)}`);
+        assert.doesNotMatch(shown, /"example"/, `${operation.operationId}: each text has an example of its own`);
       }
     }
   });
@@ -406,6 +479,15 @@ const openApiShape = {
       additionalProperties: false,
     },
     servers: { type: 'array', items: { type: 'object', required: ['url'] } },
+    tags: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['name'],
+        properties: { name: { type: 'string' }, description: { type: 'string' } },
+        additionalProperties: false,
+      },
+    },
     paths: { type: 'object', propertyNames: { pattern: '^/' }, additionalProperties: { $ref: '#/$defs/pathItem' } },
     components: {
       type: 'object',
@@ -435,6 +517,7 @@ const openApiShape = {
       type: 'object',
       required: ['responses'],
       properties: {
+        tags: { type: 'array', items: { type: 'string' } },
         operationId: { type: 'string' },
         summary: { type: 'string' },
         description: { type: 'string' },
@@ -464,6 +547,7 @@ const openApiShape = {
         required: { type: 'boolean' },
         description: { type: 'string' },
         schema: { $ref: '#/$defs/schema' },
+        example: true,
       },
       if: { properties: { in: { const: 'path' } } },
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
@@ -492,7 +576,7 @@ const openApiShape = {
       propertyNames: { pattern: '^\\w+/\\w+' },
       additionalProperties: {
         type: 'object',
-        properties: { schema: { $ref: '#/$defs/schema' } },
+        properties: { schema: { $ref: '#/$defs/schema' }, example: true },
         additionalProperties: false,
       },
     },

@@ -28,7 +28,7 @@ describe('vyry --help', { concurrency: 4 }, () => {
       [['users', 'disable', '--help'], /vyry users disable <user> \[options\]/],
       [['devices', '--help'], /vyry devices list <user> .*\n.*vyry devices revoke <user> <device-id>/],
       [['devices', 'ada', '--help'], /vyry devices <user> \[options\]/],
-      [['audit', 'tail', '--help'], /--follow/],
+      [['audit', 'tail', '--help'], /--follow[\s\S]*npm start -- --elasticsearch/],
       [['doctor', '--help'], /--login <username>/],
     ];
     for (const [args, expected] of levels) {
@@ -100,6 +100,12 @@ describe('the configuration of the tool', { concurrency: 4 }, () => {
     const { code, stderr } = await runVyry(['users', 'show', 'ada'], { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });
     assert.equal(code, 1);
     assert.match(stderr, /DATABASE_URL is missing[\s\S]*REDIS_URL is missing[\s\S]*--env-file[\s\S]*npm start/);
+  });
+
+  it('says how to get an audit log when there is no Elasticsearch', async () => {
+    const { code, stderr } = await runVyry(['audit', 'tail'], { env: { TEMPORAL_ADDRESS: '127.0.0.1:1' } });
+    assert.equal(code, 1);
+    assert.match(stderr, /ELASTICSEARCH_URL is not set[\s\S]*npm start -- --elasticsearch/);
   });
 
   it('reports a file that cannot be read', async () => {

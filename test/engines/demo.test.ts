@@ -5,9 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { Tokens } from '../../contract/schemas.ts';
+import { withPolicy } from '../../engines/demo-api.ts';
 import type { System } from '../../engines/system.ts';
+import { runBlock, shellBlocks, stepsByHand } from '../support/readme.ts';
+import { createRestClient } from '../support/rest-client.ts';
 import { startTestSystem } from '../support/system.ts';
-import { eventually } from '../support/until.ts';
+import { eventually, until } from '../support/until.ts';
 
 const program = resolve(import.meta.dirname, '../../engines/demo.ts');
 
@@ -29,13 +33,16 @@ describe('npm run demo', () => {
     );
     assert.match(output, /→ GET \/api\/v1\/users\/me\n← 200/);
     assert.match(output, /joan has an account/);
-    assert.doesNotMatch(output, /bletchley-1944|violet-harbour|eyJ\w{20}/);
+    const [calls = ''] = output.split('Web app:');
+    assert.doesNotMatch(calls, /bletchley-1944|violet-harbour|eyJ\w{20}/);
     const digits = /^┃ Six digits: (\d{6})$/m.exec(output)?.[1];
     assert.match(output, /^┃ QR text: http:\S+#1\.\w+\.[\w-]{43}$/m);
     assert.match(output, new RegExp(`^Six digits: ${digits}, typed on the first device$`, 'm'));
     assert.match(output, /1 {2}Telephone, by the registration, 100 \+ 100 one-time keys/);
     assert.match(output, /2 {2}Laptop, linked by device 1, 100 \+ 100 one-time keys/);
     assert.match(output, /Messages to joan@example.org so far: 1 with a code/);
+    assert.ok(output.includes(`Web app: ${system.ready.apiUrl}/app`));
+    assert.deepEqual(await talkersIn(output), ['ada', 'grace']);
   });
 
   it('links a device by hand in two terminals, with the text of one and the digits of the other', async () => {
@@ -49,12 +56,61 @@ describe('npm run demo', () => {
     assert.match(joining.output(), /This is device 3 of the account now/);
   });
 
-  it('continues with the next user when one already has an account', async () => {
+  it('continues with the next users when some already have accounts', async () => {
     const { code, output } = await demo('--folder', system.folder.path, '--person', 'joan');
     assert.equal(code, 0, output);
     assert.match(output, /joan has an account already; continuing/);
-    assert.match(output, /ada has an account\./);
+    assert.match(output, /person000 has an account\./);
+    assert.deepEqual(await talkersIn(output), ['person001', 'person002']);
   });
+
+  it('ends with a sentence when the server refuses a call', async () => {
+    const unknown = `${system.ready.apiUrl}/app/link#1.${'0'.repeat(32)}.${'A'.repeat(43)}`;
+    const { code, output } = await demo('--folder', system.folder.path, 'link', unknown);
+    assert.equal(code, 1);
+    assert.match(output, /The server refused the last call above: Not found \(404 NOT_FOUND\)\n$/);
+  });
+
+  it('leaves the calls of the README by hand working, twice in a row', async () => {
+    const { folder, ready } = system;
+    const [, byHand = ''] = shellBlocks();
+    await withPolicy(folder.path, stepsByHand(), async (apiUrl) => {
+      const first = await runBlock(byHand, { ...ready, apiUrl });
+      // the block takes a person by the second
+      await until(() => Math.floor(Date.now() / 1000) > first.endedAtSecond);
+      const second = await runBlock(byHand, { ...ready, apiUrl });
+      for (const { output } of [first, second]) {
+        assert.match(output, /"state":"completed"[\s\S]*"accessToken":"eyJ/, output);
+        assert.doesNotMatch(output, /error_code/);
+      }
+    });
+  });
+
+  /** Signs in the two people as browsers do, and checks that they may write to each other. Returns their names. */
+  async function talkersIn(output: string): Promise<string[]> {
+    const people = [...output.matchAll(/^ {2}(\w+) +password (\S+)/gm)].map(([, name = '', password = '']) => ({
+      name,
+      password,
+    }));
+    const api = createRestClient(system.ready.apiUrl);
+    const signedIn = await Promise.all(
+      people.map(async ({ name: identifier, password }) => {
+        const { body } = await api.beginLogIn({ body: { identifier, password } });
+        return body as Tokens;
+      }),
+    );
+    const [one, other] = signedIn;
+    assert.ok(one && other);
+    for (const [{ accessToken }, { user }] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const { body } = await api.readConversation({ token: accessToken, userId: user.userId });
+      assert.deepEqual(body, { state: 'accepted', receipts: true });
+      assert.deepEqual((await api.listDevices({ token: accessToken })).body, { items: [] }, 'the browser is the first');
+    }
+    return people.map(({ name }) => name);
+  }
 
   it('registers by the steps of another policy', async () => {
     const other = await startTestSystem({ env: { REGISTRATION_STEPS: 'code' } });
@@ -66,7 +122,7 @@ describe('npm run demo', () => {
   });
 
   it('registers a number at the fake Signal-Server with --signal, by an api that it starts', async () => {
-    await using other = await startTestSystem({ roles: ['api', 'registration', 'delivery', 'signal'] });
+    await using other = await startTestSystem({ roles: ['api', 'registration', 'directory', 'delivery', 'signal'] });
     const { code, output } = await demo('--folder', other.folder.path, '--signal', '--person', 'grace');
     assert.equal(code, 0, output);
     assert.match(output, /→ PUT \/api\/v1\/registrations\/\w+\/signal\n/);

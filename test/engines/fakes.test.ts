@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import nodemailer from 'nodemailer';
+import { chromiumPath, noChromium, openChromium } from '../../engines/chromium.ts';
 import { type Fakes, startFakes } from '../../engines/fakes/fakes.ts';
 import type { Message } from '../../engines/fakes/outbox.ts';
 import { untilHeld } from '../support/faults.ts';
@@ -34,7 +35,7 @@ describe('GET /messages', () => {
   it('returns accepted messages, oldest first, with the code from the body', async () => {
     await using fakes = await startFakes({ twilio: account });
     await sendSms(fakes, '+447700900101', 'Your code is 482913. It works for 3 minutes.');
-    await sendSms(fakes, '+447700900102', 'No code here, call +447700900000, token aX-4829-Zq_48291');
+    await sendSms(fakes, '+447700900102', 'No code here, call +447700900000, token aX-4829-Zq_48291, http://127.0.0.1:8000/app');
     const messages = await readMessages(fakes);
     assert.deepEqual(
       messages.map(({ id, at, ...message }) => message),
@@ -51,7 +52,7 @@ describe('GET /messages', () => {
           channel: 'sms',
           to: '+447700900102',
           from: '+15005550006',
-          body: 'No code here, call +447700900000, token aX-4829-Zq_48291',
+          body: 'No code here, call +447700900000, token aX-4829-Zq_48291, http://127.0.0.1:8000/app',
           provider: 'twilio',
         },
       ],
@@ -177,6 +178,28 @@ describe('GET /', () => {
     assert.ok(page.includes('&lt;img src=x onerror=&quot;alert(1)&quot;&gt; code 482913 &amp; more'));
     assert.ok(!page.includes('<img'));
     assert.ok(page.includes('accept-then-drop'));
+  });
+
+  it('sets and clears faults by its switches, and shows why a fault is refused', async (t) => {
+    if (chromiumPath() === undefined) return t.diagnostic(noChromium);
+    await using fakes = await startFakes({ twilio: account });
+    await using browser = await openChromium();
+    const page = await browser.newPage();
+    await page.goto(fakes.outboxUrl);
+    await page.selectOption('[name=target]', 'sms/twilio');
+    assert.equal(await page.locator('[name=mode] option:text-is("html")').isDisabled(), true, 'not a mode of SMS');
+    await page.selectOption('[name=mode]', 'error400');
+    await page.fill('[name=providerCode]', 'no code');
+    await page.click('button:text-is("Set")');
+    await page.getByText('not a code of a provider of sms').waitFor();
+    await page.fill('[name=providerCode]', '21610');
+    await page.click('button:text-is("Set")');
+    await page.getByRole('button', { name: 'Clear' }).waitFor();
+    const active = async () => (await fetch(`${fakes.outboxUrl}/faults`)).json();
+    assert.deepEqual(await active(), [{ channel: 'sms', mode: 'error400', provider: 'twilio', providerCode: '21610' }]);
+    await page.getByRole('button', { name: 'Clear' }).click();
+    await page.getByRole('button', { name: 'Clear' }).waitFor({ state: 'detached' });
+    assert.deepEqual(await active(), []);
   });
 
   it('responds with 404 and 405 for anything else', async () => {

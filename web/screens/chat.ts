@@ -28,6 +28,8 @@ class Chat extends Screen {
   #limit = pageEntries;
   #decision: Decision = 'none';
   #isOnline = false;
+  /** The server tells whether the person is connected. */
+  #isFollowing = false;
   #lastSeenAt: string | undefined;
   #isTyping = false;
   #typing: TypingNotice | undefined;
@@ -48,8 +50,8 @@ class Chat extends Screen {
       const { history } = this.#inbox;
       if (name && (await history.contact(this.#userId)).name === '') await history.rename(this.#userId, name);
       this.#listen(this.#inbox);
-      await this.#load();
       await this.#readDecision();
+      await this.#load();
       this.#scrollToEnd();
     });
   }
@@ -68,7 +70,12 @@ class Chat extends Screen {
         this.#lastSeenAt = presence.lastSeenAt;
         this.update();
       }),
+      // the first message accepts its recipient
+      vyry.on('sent', (sent) => {
+        if (sent.userId === userId && this.#decision === 'none') void this.#readDecision();
+      }),
       vyry.state.subscribe(({ kind }) => {
+        this.#isFollowing &&= kind === 'connected';
         if (kind === 'connected' && this.#decision === 'accepted') void this.#followPresence();
       }),
     ];
@@ -100,14 +107,14 @@ class Chat extends Screen {
     this.update();
     if (wasAtEnd) this.#scrollToEnd();
     await this.#markRead();
+    if (this.#decision === 'accepted' && !this.#isFollowing) await this.#followPresence();
   }
 
-  /** A stranger is not told that a message was read before the user has decided. */
+  /** What a stranger has written stays new until the user has decided, and is reported then. */
   async #markRead(): Promise<void> {
-    if (this.#inbox === undefined || document.visibilityState !== 'visible') return;
+    if (this.#inbox === undefined || this.#decision === 'requested' || document.visibilityState !== 'visible') return;
     const { vyry, history } = this.#inbox;
     const ids = await history.markRead(this.#userId);
-    if (this.#decision !== 'accepted') return;
     for (let start = 0; start < ids.length; start += receiptIdsMax)
       await vyry.sendReceipt(this.#userId, ids.slice(start, start + receiptIdsMax), 'read').catch(leaveOut);
   }
@@ -119,8 +126,12 @@ class Chat extends Screen {
   }
 
   async #followPresence(): Promise<void> {
-    // somebody who has not accepted this user shows no presence
-    await this.#inbox?.vyry.subscribePresence([this.#userId]).catch(() => undefined);
+    // somebody who has not accepted this user shows no presence: it is tried again when something happens
+    const following = this.#inbox?.vyry.subscribePresence([this.#userId]);
+    this.#isFollowing = await Promise.resolve(following).then(
+      () => true,
+      () => false,
+    );
   }
 
   #scrollToEnd(): void {
@@ -202,8 +213,6 @@ class Chat extends Screen {
   async #send(text: string): Promise<void> {
     await this.#inbox?.send(this.#userId, text);
     this.#scrollToEnd();
-    // to write to somebody is to accept them
-    if (this.#decision === 'none') await this.#readDecision();
   }
 
   #sendOnEnter = (event: KeyboardEvent): void => {

@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit-html';
 import type { Vyry } from '../../client/vyry.ts';
 import { field, onSubmit } from '../forms.ts';
+import { eraseInbox } from '../inbox.ts';
 import { type PushState, readPushState, turnPushOff, turnPushOn } from '../push.ts';
 import { addressOf } from '../router.ts';
 import { Screen } from '../screen.ts';
@@ -134,7 +135,11 @@ class Devices extends Screen {
     void this.act(async () => {
       const { rotationAdvised, isRotated } = await vyry.devices.remove(deviceId);
       this.#open = undefined;
-      if (isCurrent) return noteAccountChanged();
+      if (isCurrent) {
+        await vyry.signOut();
+        await eraseInbox();
+        return noteAccountChanged();
+      }
       this.#isRotationDue = rotationAdvised && !isRotated;
       if (isRotated) this.notify(texts().devices.rotated);
       await this.#load();

@@ -1,4 +1,4 @@
-/** Security notices: what the owner of the account should look at, from what the server tells about it. */
+/** What the owner of the account should look at, from what the server tells about it. */
 import { html, type TemplateResult } from 'lit-html';
 import type { Vyry } from '../../client/vyry.ts';
 import { addressOf } from '../router.ts';

@@ -1,6 +1,6 @@
-/** Arabic: devices, conversations and notifications. */
 import type { englishMessages } from './en-messages.ts';
 
+/** Arabic: devices, conversations and notifications. */
 export const arabicMessages: typeof englishMessages = {
   connection: {
     signedOut: 'تم تسجيل الخروج. سجّل الدخول مجددًا لتصلك الرسائل.',
@@ -31,7 +31,7 @@ export const arabicMessages: typeof englishMessages = {
     picture: 'صورة الكاميرا. ضع رمز QR أمامها.',
     stop: 'إيقاف الكاميرا',
     refused: 'لا يمكن استخدام الكاميرا. انسخ نص الرمز بدلًا من ذلك.',
-    pasteHint: 'يعرض الجهاز الآخر النص تحت رمز QR.',
+    pasteHint: 'يعرض الجهاز الآخر النص بجانب رمز QR.',
     submit: 'متابعة',
   },
   deviceNeeded: {
@@ -125,7 +125,7 @@ export const arabicMessages: typeof englishMessages = {
     cancel: 'إلغاء',
     remove: 'حذف',
     removeOther: 'يُسجَّل خروج الجهاز ولا تصله رسائل بعد ذلك. تحصل أجهزتك الأخرى على مفاتيح جديدة، ويُبلَّغ معارفك.',
-    removeCurrent: 'يُسجَّل خروج هذا المتصفح ولا تصله رسائل بعد ذلك.',
+    removeCurrent: 'يُسجَّل خروج هذا المتصفح ولا تصله رسائل بعد ذلك، وتُحذف رسائله هنا.',
     rotated: 'تم الحذف. لحسابك مفتاح هوية جديد لا يعرفه الجهاز المحذوف.',
     rotationDue: 'ما زال الجهاز المحذوف يعرف مفتاح هوية حسابك. أنشئ مفتاحًا جديدًا الآن.',
     rotate: 'إنشاء مفتاح جديد',

@@ -1,6 +1,6 @@
-/** German: devices, conversations and notifications. */
 import type { englishMessages } from './en-messages.ts';
 
+/** German: devices, conversations and notifications. */
 export const germanMessages: typeof englishMessages = {
   connection: {
     signedOut: 'Abgemeldet. Melden Sie sich wieder an, um Nachrichten zu bekommen.',
@@ -31,7 +31,7 @@ export const germanMessages: typeof englishMessages = {
     picture: 'Bild der Kamera. Halten Sie den QR-Code davor.',
     stop: 'Kamera ausschalten',
     refused: 'Die Kamera kann nicht benutzt werden. Kopieren Sie stattdessen den Text des Codes.',
-    pasteHint: 'Das andere Gerät zeigt den Text unter seinem QR-Code.',
+    pasteHint: 'Das andere Gerät zeigt den Text neben seinem QR-Code.',
     submit: 'Weiter',
   },
   deviceNeeded: {
@@ -130,7 +130,8 @@ export const germanMessages: typeof englishMessages = {
     remove: 'Entfernen',
     removeOther:
       'Das Gerät wird abgemeldet und bekommt keine Nachrichten mehr. Ihre anderen Geräte bekommen neue Schlüssel, und Ihre Kontakte erfahren davon.',
-    removeCurrent: 'Dieser Browser wird abgemeldet und bekommt keine Nachrichten mehr.',
+    removeCurrent:
+      'Dieser Browser wird abgemeldet und bekommt keine Nachrichten mehr. Seine Nachrichten werden hier gelöscht.',
     rotated: 'Entfernt. Ihr Konto hat einen neuen Identitätsschlüssel, den das entfernte Gerät nicht kennt.',
     rotationDue: 'Das entfernte Gerät kennt noch den Identitätsschlüssel Ihres Kontos. Erzeugen Sie jetzt einen neuen.',
     rotate: 'Neuen Schlüssel erzeugen',

@@ -29,7 +29,7 @@ export const englishMessages = {
     picture: 'Picture of the camera. Hold the QR code in front of it.',
     stop: 'Stop the camera',
     refused: 'The camera cannot be used. Copy the text of the code instead.',
-    pasteHint: 'The other device shows the text below its QR code.',
+    pasteHint: 'The other device shows the text beside its QR code.',
     submit: 'Continue',
   },
   deviceNeeded: {
@@ -125,7 +125,7 @@ export const englishMessages = {
     remove: 'Remove',
     removeOther:
       'The device is signed out and gets no messages any more. Your other devices get new keys, and your contacts are told.',
-    removeCurrent: 'This browser is signed out and gets no messages any more.',
+    removeCurrent: 'This browser is signed out and gets no messages any more. Its messages are deleted here.',
     rotated: 'Removed. Your account has a new identity key, which the removed device does not know.',
     rotationDue: 'The removed device still knows the identity key of your account. Make a new one now.',
     rotate: 'Make a new key',

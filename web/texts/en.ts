@@ -1,7 +1,7 @@
-/** English. */
 import { englishAccount } from './en-account.ts';
 import { englishMessages } from './en-messages.ts';
 
+/** English. */
 export const english = {
   ...englishAccount,
   ...englishMessages,

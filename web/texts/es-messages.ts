@@ -1,6 +1,6 @@
-/** Spanish: devices, conversations and notifications. */
 import type { englishMessages } from './en-messages.ts';
 
+/** Spanish: devices, conversations and notifications. */
 export const spanishMessages: typeof englishMessages = {
   connection: {
     signedOut: 'Sesión cerrada. Vuelva a iniciarla para recibir mensajes.',
@@ -31,7 +31,7 @@ export const spanishMessages: typeof englishMessages = {
     picture: 'Imagen de la cámara. Ponga el código QR delante.',
     stop: 'Apagar la cámara',
     refused: 'No se puede usar la cámara. Copie el texto del código.',
-    pasteHint: 'El otro dispositivo muestra el texto debajo de su código QR.',
+    pasteHint: 'El otro dispositivo muestra el texto junto a su código QR.',
     submit: 'Continuar',
   },
   deviceNeeded: {
@@ -129,7 +129,7 @@ export const spanishMessages: typeof englishMessages = {
     remove: 'Quitar',
     removeOther:
       'Se cierra la sesión del dispositivo y no recibe más mensajes. Sus otros dispositivos reciben claves nuevas, y se avisa a sus contactos.',
-    removeCurrent: 'Se cierra la sesión de este navegador y no recibe más mensajes.',
+    removeCurrent: 'Se cierra la sesión de este navegador y no recibe más mensajes. Sus mensajes se borran aquí.',
     rotated: 'Quitado. Su cuenta tiene una clave de identidad nueva, que el dispositivo quitado no conoce.',
     rotationDue: 'El dispositivo quitado aún conoce la clave de identidad de su cuenta. Cree ahora una nueva.',
     rotate: 'Crear una clave nueva',
