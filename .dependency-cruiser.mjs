@@ -190,6 +190,7 @@ export default {
     fence('@panva/hpke-noble', 'client/hpke'),
     fence('hpke', 'client/hpke'),
     fence('idb', 'client/indexed-db-store', 'web/history'),
+    fence('uqr', 'web/qr'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

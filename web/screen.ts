@@ -103,6 +103,6 @@ export abstract class Screen extends View {
   protected override view(): TemplateResult {
     return html`<h1 tabindex="-1">${this.heading()}</h1>
       ${this.feedback()}
-      <div aria-busy=${this.isBusy}>${this.content()}</div>`;
+      ${this.content()}`;
   }
 }
