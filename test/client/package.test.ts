@@ -21,14 +21,21 @@ const folder = await mkdtemp(join(tmpdir(), 'vyry-package-'));
 before(install);
 after(() => rm(folder, { recursive: true }));
 
-/** Packs the package, and installs it in the empty folder with what it declares to need, from what is installed here. */
+/** Builds and packs the package, and installs it in the empty folder with what it declares to need, from what is installed here. */
 async function install(): Promise<void> {
+  await run(process.execPath, ['engines/client-package.ts'], { cwd: projectFolder });
   const { stdout } = await run('npm', ['pack', '-w', '@vyry/client', '--pack-destination', folder, '--silent'], {
     cwd: projectFolder,
   });
   const installed = join(folder, 'node_modules/@vyry/client');
   await mkdir(installed, { recursive: true });
-  await run('tar', ['-xzf', join(folder, stdout.trim().split('\n').at(-1) ?? ''), '--strip-components=1', '-C', installed]);
+  await run('tar', [
+    '-xzf',
+    join(folder, stdout.trim().split('\n').at(-1) ?? ''),
+    '--strip-components=1',
+    '-C',
+    installed,
+  ]);
   const { dependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
   for (const name of Object.keys(dependencies)) {
     const link = join(folder, 'node_modules', name);
@@ -48,13 +55,21 @@ function start(file: string, { env = {}, cwd = folder }: { env?: Record<string, 
   child.stderr.on('data', (data) => {
     errors += data;
   });
-  const ended = once(child, 'exit');
+  let isEnded = false;
+  const ended = once(child, 'exit').finally(() => {
+    isEnded = true;
+  });
   return {
+    /** Rejects when the program ends by itself. */
+    async failure(): Promise<never> {
+      await ended;
+      throw new Error(`${file} has ended: ${errors}`);
+    },
     async find(pattern: RegExp): Promise<RegExpExecArray> {
       for (;;) {
         const found = pattern.exec(output);
         if (found) return found;
-        assert.equal(child.exitCode, null, `${file} has ended: ${errors}`);
+        assert.equal(isEnded, false, `${file} has ended: ${errors}`);
         await Promise.race([once(child.stdout, 'data'), ended]);
       }
     },
@@ -86,7 +101,7 @@ describe('the package @vyry/client', () => {
     const program = start('first.mjs', {
       env: { ORIGIN: url, NAME: name, PASSWORD: goodPassword, PEER: bob.userId },
     });
-    const arrived = await sdk.reader(bob)();
+    const arrived = await Promise.race([sdk.reader(bob)(), program.failure()]);
     assert.equal(arrived.text, 'Hello!');
     await bob.vyry.send(arrived.userId, 'Hello to you');
     await program.find(new RegExp(`${bob.userId}: Hello to you`));
