@@ -14,8 +14,6 @@ const steps = 'directory,captcha,code,credentials';
 
 interface Place extends RegistrationPlace {
   apiUrl: string;
-  /** The data folder of the system. */
-  folder: string;
 }
 
 interface Registered extends DemoPerson {
@@ -55,7 +53,7 @@ async function registerTwo(place: Place, people: readonly DemoPerson[]): Promise
   const two: Registered[] = [];
   for (const person of people) {
     const client = createDemoClient(place.apiUrl, createMemoryStore());
-    if (!(await register(client, person, place))) continue;
+    if ((await register(client, person, place)) !== undefined) continue;
     const { userId } = await client.vyry.calls.readMe();
     two.push({ ...person, vyry: client.vyry, userId });
     if (two.length === 2) break;
