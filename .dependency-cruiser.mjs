@@ -189,7 +189,8 @@ export default {
     fence('esbuild', 'web/build'),
     fence('@panva/hpke-noble', 'client/hpke'),
     fence('hpke', 'client/hpke'),
-    fence('idb', 'client/indexed-db-store'),
+    fence('idb', 'client/indexed-db-store', 'web/history'),
+    fence('uqr', 'web/qr'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

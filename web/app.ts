@@ -32,6 +32,8 @@ export class App extends View {
       addEventListener(event, () => void this.#show(), { signal: this.ended });
     }
     accountChanged.addEventListener('change', () => void this.#show(), { signal: this.ended });
+    // the screen asked for the keys of this browser: with them it shows something else
+    this.addEventListener('device-added', () => void this.#show({ isAnew: true }), { signal: this.ended });
     void this.#show();
   }
 
@@ -67,7 +69,7 @@ export class App extends View {
   }
 
   /** Shows the screen of the address, or the one to which its person may go. */
-  async #show(): Promise<void> {
+  async #show({ isAnew = false } = {}): Promise<void> {
     try {
       this.#account = await readAccount();
       const side = this.#account.isSignedIn ? 'in' : 'out';
@@ -76,7 +78,7 @@ export class App extends View {
       await import('./screens.ts');
       if (routeOf(location) !== wanted) return;
       this.#failure = undefined;
-      this.#place(wanted);
+      if (isAnew || location.href !== this.#address) this.#place(wanted);
     } catch (err) {
       this.#failure = err;
     }
@@ -84,7 +86,6 @@ export class App extends View {
   }
 
   #place(name: RouteName): void {
-    if (location.href === this.#address) return;
     const isFirst = this.#route === undefined;
     const screen = document.createElement(`vyry-${name}`);
     this.#route = name;

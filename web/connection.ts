@@ -7,7 +7,7 @@ import { addressOf } from './router.ts';
 import { routeOf } from './routes.ts';
 import { View } from './screen.ts';
 import { fill, formatTime, texts } from './texts.ts';
-import { accountChanged, noteAccountChanged } from './vyry.ts';
+import { accountChanged } from './vyry.ts';
 
 type LinkRequests = Awaited<ReturnType<Inbox['vyry']['devices']['requests']>>;
 
@@ -52,8 +52,6 @@ class Connection extends View {
           void renewPush(vyry).catch(() => undefined);
         }
         isConnected = status.kind === 'connected';
-        // the server has ended the session
-        if (status.kind === 'signed-out') noteAccountChanged();
       }),
       vyry.on('link-requested', load),
       vyry.on('link-changed', load),
@@ -77,7 +75,7 @@ class Connection extends View {
 }
 
 /** Returns a state in words. */
-export function statusText(status: ClientStatus): string {
+function statusText(status: ClientStatus): string {
   const { connection } = texts();
   switch (status.kind) {
     case 'signed-out':

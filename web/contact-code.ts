@@ -4,7 +4,7 @@
  */
 
 /** A person in a contact code. */
-export interface ContactCode {
+interface ContactCode {
   userId: string;
   /** What the person calls itself; empty if it says nothing. */
   name: string;

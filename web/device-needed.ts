@@ -7,7 +7,7 @@ import { withStepUp } from './step-up.ts';
 import { texts } from './texts.ts';
 import { noteAccountChanged, openVyry } from './vyry.ts';
 
-/** The element `vyry-device-needed`. */
+/** The element `vyry-device-needed`. It fires `device-added`, which bubbles, when there are keys. */
 class DeviceNeeded extends Screen {
   #hasDevices: boolean | undefined;
 
@@ -40,6 +40,7 @@ class DeviceNeeded extends Screen {
       const vyry = await openVyry();
       await withStepUp(vyry, () => vyry.devices.add(deviceName()));
       noteAccountChanged();
+      this.dispatchEvent(new Event('device-added', { bubbles: true }));
     });
   };
 }

@@ -20,7 +20,7 @@ declare global {
 const lookMs = 200;
 
 /** The element `vyry-scan`: it fires `scan` with the text as detail. */
-export class Scan extends View {
+class Scan extends View {
   #canScan = false;
   #stream: MediaStream | undefined;
   #isRefused = false;

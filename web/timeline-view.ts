@@ -7,7 +7,7 @@ import { fill, formatTime, language, texts } from './texts.ts';
 import type { Day, Entry, OwnEntry } from './timeline.ts';
 
 /** What can be done with an entry. */
-export interface EntryActions {
+interface EntryActions {
   sendAgain(id: string, text: string): void;
 }
 

@@ -4,7 +4,8 @@
  */
 
 /** How far an own message has come. A later state never gives way to an earlier one. */
-export const sendStates = ['queued', 'sent', 'delivered', 'read'] as const;
+const sendStates = ['queued', 'sent', 'delivered', 'read'] as const;
+/** One of these states. */
 export type SendState = (typeof sendStates)[number];
 
 interface EntryOf<Kind extends string> {
@@ -18,7 +19,7 @@ interface EntryOf<Kind extends string> {
 }
 
 /** A message of the other person. */
-export interface ReceivedEntry extends EntryOf<'received'> {
+interface ReceivedEntry extends EntryOf<'received'> {
   text: string;
   /** The person of this device has seen it. */
   isRead: boolean;
@@ -35,7 +36,7 @@ export interface OwnEntry extends EntryOf<'own'> {
 }
 
 /** Messages that this device has not received and will never receive. */
-export interface GapEntry extends EntryOf<'gap'> {
+interface GapEntry extends EntryOf<'gap'> {
   /** Milliseconds since the Unix epoch, of the first and the last of them. */
   from: number;
   to: number;
@@ -44,16 +45,17 @@ export interface GapEntry extends EntryOf<'gap'> {
 }
 
 /** A message that this device could not decrypt. */
-export interface UndecryptableEntry extends EntryOf<'undecryptable'> {
+interface UndecryptableEntry extends EntryOf<'undecryptable'> {
   /** The sender was asked to send it again. */
   willRetry: boolean;
 }
 
 /** A new identity key of the other person. */
-export interface IdentityEntry extends EntryOf<'identity'> {
+interface IdentityEntry extends EntryOf<'identity'> {
   reason: 'rotated' | 'reregistered' | 'unknown';
 }
 
+/** What a conversation on the screen consists of. */
 export type Entry = ReceivedEntry | OwnEntry | GapEntry | UndecryptableEntry | IdentityEntry;
 
 /** Returns the state after a report: the one that is further. */

@@ -6,7 +6,7 @@ const repeatMs = 4_000;
 const lastsMs = 8_000;
 
 /** Typing in one conversation. */
-export interface TypingNotice {
+export interface TypingSignal {
   /** The user has typed something. */
   typed(): void;
   /** The user has sent the message, or stopped. */
@@ -16,16 +16,16 @@ export interface TypingNotice {
   close(): void;
 }
 
-/** What a notice does. */
-export interface TypingEffects {
+/** What a signal does. */
+interface TypingEffects {
   send(active: boolean): void;
   show(active: boolean): void;
   /** Milliseconds since the Unix epoch; the clock of the page by default. */
   now?: () => number;
 }
 
-/** Creates the notice of a conversation. */
-export function createTyping({ send, show, now = Date.now }: TypingEffects): TypingNotice {
+/** Creates the signal of a conversation. */
+export function createTyping({ send, show, now = Date.now }: TypingEffects): TypingSignal {
   let toldAt: number | undefined;
   let ending: ReturnType<typeof setTimeout> | undefined;
   const stopped = () => {

@@ -24,7 +24,12 @@ export const openVyry = once(async (): Promise<Vyry> => {
   const store = await openStore();
   // most of the code of the page, which the first screen does not need
   const { createVyry } = await import('../client/vyry.ts');
-  return createVyry({ origin: location.origin, store, client: 'web' });
+  const vyry = createVyry({ origin: location.origin, store, client: 'web' });
+  // when the server has ended the session, as after the removal of this device, the page asks to sign in
+  vyry.state.subscribe(({ kind }) => {
+    if (kind === 'signed-out') noteAccountChanged();
+  });
+  return vyry;
 });
 
 /** Returns what the store of this page says. @throws {VyryError} STORE_LOCKED */

@@ -16,7 +16,7 @@ declare global {
 }
 
 /** The names of the workers in the build. */
-export type WorkerFile = 'service-worker.js' | 'captcha-worker.js';
+type WorkerFile = 'service-worker.js' | 'captcha-worker.js';
 
 const rules = { createScriptURL: (name: string) => `/app/${name}` };
 const policy = globalThis.trustedTypes?.createPolicy('vyry', rules) ?? rules;

@@ -8,7 +8,7 @@ import { Screen } from '../screen.ts';
 import { fill, formatTime, texts } from '../texts.ts';
 import { groupByDay } from '../timeline.ts';
 import { dayView } from '../timeline-view.ts';
-import { createTyping, type TypingNotice } from '../typing.ts';
+import { createTyping, type TypingSignal } from '../typing.ts';
 import '../device-needed.ts';
 
 /** Entries that are shown at first, and that each request for earlier ones adds. */
@@ -32,7 +32,7 @@ class Chat extends Screen {
   #isFollowing = false;
   #lastSeenAt: string | undefined;
   #isTyping = false;
-  #typing: TypingNotice | undefined;
+  #typing: TypingSignal | undefined;
 
   override heading(): string {
     return this.#contact ? nameOf(this.#contact) : texts().titles.chat;
