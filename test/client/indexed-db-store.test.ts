@@ -72,7 +72,7 @@ describe('the store in IndexedDB', { skip }, () => {
 
 describe('a conversation on the store in IndexedDB', { skip }, () => {
   it('loses and doubles nothing when its browser is killed between any two awaits', async () => {
-    // test/nightly/crypto-crashes.test.ts kills a thousand
+    // test/nightly/browser-crashes-*.test.ts kill a thousand
     assert.ok((await checkKilledBrowsers(3)) > 0);
   });
 });

@@ -2,7 +2,7 @@
  * Long checks of the encryption in processes of their own, two at a time: one process would take more than the ten minutes
  * that a test file has.
  *
- *     node test/support/run-apart.ts beginnings|kills|browser-kills <runs>
+ *     node test/support/run-apart.ts beginnings|kills|browser-kills-first|browser-kills-second <runs>
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,8 +18,13 @@ const program = fileURLToPath(import.meta.url);
 const checks = {
   beginnings: async (runs: number) => await checkConversations(await prepare({ isBegun: false }), runs),
   kills: async (runs: number) => assert.ok((await checkKilledProcesses(runs)) > runs / 2),
-  'browser-kills': async (runs: number) => assert.ok((await checkKilledBrowsers(runs)) > runs / 2),
+  'browser-kills-first': (runs: number) => killBrowsers(runs, { from: 0, to: 0.5 }),
+  'browser-kills-second': (runs: number) => killBrowsers(runs, { from: 0.5, to: 1 }),
 } as const;
+
+async function killBrowsers(runs: number, part: { from: number; to: number }): Promise<void> {
+  assert.ok((await checkKilledBrowsers(runs, part)) > runs / 2);
+}
 
 /** Runs a check once for each number of runs. It throws when one of them fails. */
 export async function runApart(check: keyof typeof checks, runs: readonly string[]): Promise<void> {
