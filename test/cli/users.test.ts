@@ -195,7 +195,7 @@ describe('vyry devices', () => {
     });
     assert.partialDeepStrictEqual(second, { deviceId: '2', linkedBy: '1', keys: { count: 0, pqCount: 0 } });
     assert.ok(second.probationUntil > second.createdAt && first.lastSeenAt >= first.createdAt && first.push.lastAt);
-    assert.match(told.stdout, /^userId +[0-9a-f]{32}\n(.*\n)*device +name +client +created +last seen +linked by /m);
+    assert.match(told.stdout, /^userId +[0-9a-f-]{36}\n(.*\n)*device +name +client +created +last seen +linked by /m);
     assert.match(told.stdout, /^1 +Telephone +android +[\dT:-]+Z +[\dT:-]+Z +fcm, accepted [\dT:-]+Z +3 \+ 3 KEM$/m);
     assert.match(told.stdout, /^2 +Telephone +android +\S+ +\S+ +device 1 +[\dT:-]+Z +none +0 \+ 0 KEM$/m);
     assert.doesNotMatch(told.stdout, /token-of-33/);
