@@ -12,7 +12,7 @@ import { addressOf, closeSessions, decryptFrom, encryptTo, forgetDevice } from '
 import { reasonOf, type UndecryptableReason, undecryptable } from './crypto/failures.ts';
 import type { Random } from './crypto/primitives.ts';
 import type { Surroundings } from './crypto/ratchet.ts';
-import { decodeRetry, encodeRetry } from './crypto/retry.ts';
+import { encodeRetry } from './crypto/retry.ts';
 import { hasCode, VyryError } from './errors.ts';
 import type {
   ClientState,
@@ -62,11 +62,8 @@ export interface OpenedMessage extends Omit<ReceivedMessage, 'content'> {
  */
 export type Keep<K> = (state: ClientState, opened: OpenedMessage, surroundings: Surroundings) => K | Promise<K>;
 
-/** A text for the application, or a request to send messages again, whose sender has begun a new session. */
-export type Kept = { kind: 'message' } | { kind: 'retry'; messageIds: string[] };
-
-/** What became of a received message. */
-export type Received<K = Kept> =
+/** What became of a received message: what `Keep` returned, or why it was not called. */
+export type Received<K> =
   | (K & { isIdentityChanged: boolean })
   /** It was received before: acknowledge it again. */
   | { kind: 'seen' }
@@ -86,7 +83,7 @@ interface DeviceChanges {
 }
 
 /** The messages of a device. */
-export interface Mailbox<K = Kept> {
+export interface Mailbox<K> {
   /**
    * Encrypts a message for devices and keeps it in the outbox.
    *
@@ -122,17 +119,11 @@ export interface Mailbox<K = Kept> {
 /** What follows from the end of a message. */
 type Follow = (state: ClientState, outgoing: OutgoingMessage, surroundings: Surroundings) => void | Promise<void>;
 
-/** Creates the mailbox of a store. By default the application gets every text, and `retry` is recognized by its type. */
-export function createMailbox(store: ClientStore, options: { now: () => number; random?: Random }): Mailbox;
-/** Creates a mailbox that keeps decrypted messages in its own way. */
+/** Creates the mailbox of a store. */
 export function createMailbox<K>(
   store: ClientStore,
-  options: { now: () => number; random?: Random; keep: Keep<K> },
-): Mailbox<K>;
-export function createMailbox<K>(
-  store: ClientStore,
-  { now, random = randomBytes, keep }: { now: () => number; random?: Random; keep?: Keep<K> },
-): Mailbox<K | Kept> {
+  { now, random = randomBytes, keep }: { now: () => number; random?: Random; keep: Keep<K> },
+): Mailbox<K> {
   const surroundings = (): Surroundings => ({ random, now: now() });
   return {
     queue: (message) => store.transaction((state) => queueMessage(state, message, surroundings())),
@@ -145,10 +136,7 @@ export function createMailbox<K>(
         state.outbox = state.outbox.filter((one) => one !== outgoing);
         await follow?.(state, outgoing, surroundings());
       }),
-    receive: (message) =>
-      store.transaction((state) =>
-        receiveMessage<K | Kept>(state, message, { ...surroundings(), keep: keep ?? keepAny }),
-      ),
+    receive: (message) => store.transaction((state) => receiveMessage(state, message, { ...surroundings(), keep })),
     received: () => store.transaction((state) => state.received),
     take: (messageId) =>
       store.transaction((state) => {
@@ -279,13 +267,6 @@ async function receiveMessage<K>(
     remember(state, messageId);
     return { kind: 'undecryptable', reason, willRetry: askAgain(state, { from, messageId }, surroundings.now) };
   }
-}
-
-/** Keeps every text for the application. */
-function keepAny(state: ClientState, { plain, ...message }: OpenedMessage): Kept {
-  if (message.type === 'retry') return { kind: 'retry', messageIds: decodeRetry(plain) };
-  keepForApplication(state, { plain, ...message });
-  return { kind: 'message' };
 }
 
 /** Keeps a message until the application takes it. */

@@ -100,7 +100,7 @@ export class Messaging {
   /** Keeps a content in the outbox. @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS */
   async send(userId: string, content: Uint8Array | string, options: SendOptions = {}): Promise<QueuedMessage> {
     const bytes = typeof content === 'string' ? textContent(content) : content;
-    const queued = await queueContent(this.#deps, this.#mailbox, { userId, content: bytes, ...options });
+    const queued = await queueContent(this.#deps.store, this.#mailbox, { userId, content: bytes, ...options });
     const { clientMessageId, earlier } = queued;
     if (earlier) return { clientMessageId, sent: Promise.resolve(earlier) };
     const sent = this.#outbox.sent(clientMessageId);
@@ -237,8 +237,8 @@ interface Queued extends SendOptions {
  * @throws {VyryError} CONTENT_TOO_LARGE, SIGNED_OUT, NO_KEYS
  */
 async function queueContent(
-  { store, events }: Pick<ClientDeps, 'store' | 'events'>,
-  mailbox: Pick<Mailbox, 'queue'>,
+  store: ClientDeps['store'],
+  mailbox: Pick<Mailbox<unknown>, 'queue'>,
   { userId, content, clientMessageId = newMessageId(), urgent, online }: Queued,
 ) {
   if (content.length > contentBytesMax)
@@ -252,8 +252,7 @@ async function queueContent(
   const text: Pick<NewMessage, 'plain' | 'type'> = isToSelf
     ? { plain: encodeCopy({ userId }, content), type: 'sync' }
     : { plain: encodeContent(content), type: 'message' };
-  const { isIdentityChanged } = await mailbox.queue({ clientMessageId, userId, ...text, urgent, online });
-  if (isIdentityChanged) events.emit('identity-changed', { userId, isHeld: false });
+  await mailbox.queue({ clientMessageId, userId, ...text, urgent, online });
   return { clientMessageId };
 }
 

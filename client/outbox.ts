@@ -21,7 +21,7 @@ type SendBody = z.input<typeof MessageSend>;
 
 /** What an outbox needs. */
 export interface OutboxDeps extends Pick<ClientDeps, 'calls' | 'store' | 'closing' | 'events' | 'tasks'> {
-  mailbox: Pick<Mailbox, 'outbox' | 'amend' | 'confirm'>;
+  mailbox: Pick<Mailbox<unknown>, 'outbox' | 'amend' | 'confirm'>;
   conversations: Pick<ConversationSides, 'isShared' | 'forget'>;
   /** Returns whether sending can succeed now. */
   canSend(): boolean;

@@ -63,6 +63,7 @@ export abstract class Screen extends View {
    */
   protected async act(run: () => Promise<void>, hints: Record<string, string> = {}): Promise<boolean> {
     if (this.isBusy) return false;
+    const focused = document.activeElement;
     this.isBusy = true;
     this.#problem = undefined;
     this.#notice = '';
@@ -76,7 +77,15 @@ export abstract class Screen extends View {
     } finally {
       this.isBusy = false;
       this.update();
+      queueMicrotask(() => this.#keepFocus(focused));
     }
+  }
+
+  /** A button that was disabled or is gone has lost the focus: it comes back, or goes to the heading of what is new. */
+  #keepFocus(before: Element | null): void {
+    if (before === document.body || document.activeElement !== document.body) return;
+    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    if (document.activeElement === document.body) this.querySelector<HTMLElement>('h2[tabindex], h1')?.focus();
   }
 
   /** Tells that something has succeeded, also to screen readers. */

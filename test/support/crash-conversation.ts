@@ -3,8 +3,8 @@
  * its store as well.
  */
 import { fromBase64, utf8 } from '../../client/bytes.ts';
-import { createMailbox, type Mailbox } from '../../client/mailbox.ts';
 import type { ClientStore, OutgoingMessage } from '../../client/store.ts';
+import { createPlainMailbox, type PlainMailbox } from './plain-mailbox.ts';
 
 /** When the devices have their keys from. */
 const startedAt = Date.UTC(2026, 0, 1);
@@ -29,7 +29,7 @@ export async function converse(
   outside: Outside,
   messages: number,
 ): Promise<void> {
-  const [alice, bob] = [stores.alice, stores.bob].map((store) => createMailbox(store, { now: () => startedAt }));
+  const [alice, bob] = [stores.alice, stores.bob].map((store) => createPlainMailbox(store, { now: () => startedAt }));
   if (alice === undefined || bob === undefined) throw new Error('there are two devices');
   await send({ userId: 'alice', mailbox: alice, to: 'bob' }, outside, messages);
   await receive('alice', bob, outside);
@@ -39,7 +39,7 @@ export async function converse(
 
 /** Queues what the application has not sent, and sends the outbox. */
 async function send(
-  { userId, mailbox, to }: { userId: string; mailbox: Mailbox; to: string },
+  { userId, mailbox, to }: { userId: string; mailbox: PlainMailbox; to: string },
   outside: Outside,
   messages: number,
 ): Promise<void> {
@@ -65,7 +65,7 @@ async function transmit({ clientMessageId, messages: [message] }: OutgoingMessag
 }
 
 /** Receives, acknowledges, and gives the text to the application. */
-async function receive(from: string, mailbox: Mailbox, outside: Outside): Promise<void> {
+async function receive(from: string, mailbox: PlainMailbox, outside: Outside): Promise<void> {
   const acknowledged = await outside.list('acknowledged');
   const sent = await outside.list('wire');
   for (const messageId of sent.filter((name) => name.startsWith(`${from}-`) && !acknowledged.includes(name))) {

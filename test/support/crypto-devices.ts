@@ -6,11 +6,12 @@ import { generateKeyPair, sign } from '../../client/crypto/curve.ts';
 import type { DeviceBundle } from '../../client/crypto/devices.ts';
 import { generateKyberSeed, kyberKeyPair } from '../../client/crypto/kyber.ts';
 import type { Random } from '../../client/crypto/primitives.ts';
-import { createMailbox, type Mailbox, type NewMessage, type Received } from '../../client/mailbox.ts';
+import type { NewMessage } from '../../client/mailbox.ts';
 import { createMemoryStore } from '../../client/memory-store.ts';
 import { type ClientState, type ClientStore, emptyState, type OutgoingMessage } from '../../client/store.ts';
 import type { KeyBundles } from '../../contract/devices.ts';
 import type { ReceivedMessage } from '../../contract/messages.ts';
+import { createPlainMailbox, type PlainMailbox, type PlainReceived } from './plain-mailbox.ts';
 
 /** A clock that a test moves. */
 export interface Clock {
@@ -34,7 +35,7 @@ export interface CryptoDevice {
   userId: string;
   deviceId: string;
   store: ClientStore;
-  mailbox: Mailbox;
+  mailbox: PlainMailbox;
   clock: Clock;
   /** Returns a bundle with the next one-time keys, or the last-resort key when none are left. */
   takeBundles(): KeyBundles;
@@ -67,7 +68,7 @@ function deviceOf(
     bundles,
   }: DeviceOptions & { bundles: KeyBundles[] },
 ): CryptoDevice {
-  const mailbox = createMailbox(store, { now: () => clock.now, random });
+  const mailbox = createPlainMailbox(store, { now: () => clock.now, random });
   let taken = 0;
   return {
     userId,
@@ -161,7 +162,7 @@ export function delivered(from: CryptoDevice, outgoing: OutgoingMessage, content
 }
 
 /** Sends a text and delivers it. */
-export async function exchange(from: CryptoDevice, to: CryptoDevice, text: string): Promise<Received> {
+export async function exchange(from: CryptoDevice, to: CryptoDevice, text: string): Promise<PlainReceived> {
   return await to.mailbox.receive(delivered(from, await send(from, to, text)));
 }
 

@@ -5,11 +5,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { fromBase64, toBase64, utf8 } from '../../client/bytes.ts';
-import { createMailbox, type Mailbox } from '../../client/mailbox.ts';
 import { applyChanges } from '../../client/state-changes.ts';
 import { type ClientState, type ClientStore, createStore } from '../../client/store.ts';
 import type { KeyBundles } from '../../contract/devices.ts';
 import { createKeys, testStart } from './crypto-devices.ts';
+import { createPlainMailbox, type PlainMailbox } from './plain-mailbox.ts';
 
 /** What happens next: to which of the two sides, and to which message. */
 type Event =
@@ -100,7 +100,7 @@ class Device {
   #kept: ClientState;
   #plannedCrash: { isKept: boolean } | undefined;
   store: ClientStore;
-  mailbox: Mailbox;
+  mailbox: PlainMailbox;
 
   constructor(state: ClientState) {
     this.userId = state.userId ?? '';
@@ -114,7 +114,7 @@ class Device {
   }
 
   /** Runs a step, again in a new process if the one before has ended. */
-  async survive<T>(step: (mailbox: Mailbox) => Promise<T>): Promise<T> {
+  async survive<T>(step: (mailbox: PlainMailbox) => Promise<T>): Promise<T> {
     try {
       return await step(this.mailbox);
     } catch (err) {
@@ -124,14 +124,14 @@ class Device {
     }
   }
 
-  #start(): [ClientStore, Mailbox] {
+  #start(): [ClientStore, PlainMailbox] {
     const store = createStore(this.#kept, async (changes) => {
       const planned = this.#plannedCrash;
       this.#plannedCrash = undefined;
       if (planned === undefined || planned.isKept) this.#kept = applyChanges(this.#kept, changes);
       if (planned !== undefined) throw new Crash();
     });
-    return [store, createMailbox(store, { now: () => testStart })];
+    return [store, createPlainMailbox(store, { now: () => testStart })];
   }
 }
 

@@ -1,11 +1,11 @@
 /** Conversations of two devices with repeatable randomness, which fix the bytes of the protocol. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { fromBase64, toBase64, utf8 } from '../../client/bytes.ts';
-import { createMailbox, type Mailbox } from '../../client/mailbox.ts';
 import { createMemoryStore } from '../../client/memory-store.ts';
 import type { ClientStore } from '../../client/store.ts';
 import type { KeyBundles } from '../../contract/devices.ts';
 import { createKeys, repeatable, testStart } from './crypto-devices.ts';
+import { createPlainMailbox, type PlainMailbox } from './plain-mailbox.ts';
 
 /** One message of a transcript, in the order of sending. */
 interface TranscriptMessage {
@@ -69,7 +69,7 @@ export async function playTranscript(number: number): Promise<Transcript> {
 interface Side {
   userId: string;
   store: ClientStore;
-  mailbox: Mailbox;
+  mailbox: PlainMailbox;
   bundles: KeyBundles;
 }
 
@@ -87,7 +87,7 @@ async function createSide(
   });
   const [first] = bundles;
   if (first === undefined) throw new Error('there is a bundle');
-  return { userId, store, mailbox: createMailbox(store, { now: () => clock.now, random }), bundles: first };
+  return { userId, store, mailbox: createPlainMailbox(store, { now: () => clock.now, random }), bundles: first };
 }
 
 async function sendFrom(sender: Side, recipient: Side, { id, text }: { id: string; text: string }): Promise<string> {

@@ -41,7 +41,7 @@ function directoryForm({ flow, isBusy, act }: StepForms): TemplateResult {
   const { register } = texts();
   const submit = ({ username = '', password = '' }: Record<string, string>) =>
     void act(() => flow.verifyDirectory({ username, password }), { UNAVAILABLE: register.directoryAway });
-  return html`<h2>${register.directory}</h2>
+  return html`<h2 tabindex="-1">${register.directory}</h2>
     <form @submit=${onSubmit(submit)}>
       ${field({ name: 'username', label: register.directoryUsername, autocomplete: 'username' })}
       ${field({
@@ -61,7 +61,7 @@ function captchaForm({ flow, isBusy, ended, act }: StepForms): TemplateResult {
       CAPTCHA_UNKNOWN: register.captchaUnknown,
       FORBIDDEN: register.captchaRefused,
     });
-  return html`<h2>${register.captcha}</h2>
+  return html`<h2 tabindex="-1">${register.captcha}</h2>
     <p>${isBusy ? register.captchaSolving : register.captchaHint}</p>
     <button type="button" ?disabled=${isBusy} @click=${solve}>${register.captchaSolve}</button>`;
 }
@@ -73,7 +73,7 @@ function codeForm(step: StepForms): TemplateResult {
   const { register } = texts();
   const { attemptsLeft, nextCheckAt, phone, email } = registration;
   const wait = secondsUntil(nextCheckAt);
-  return html`<h2>${register.code}</h2>
+  return html`<h2 tabindex="-1">${register.code}</h2>
     <p>${fill(register.codeTo, { places: [phone, email].filter(Boolean).join(', ') })}</p>
     <div class="actions">${channelButtons(step)}</div>
     <form @submit=${onSubmit(({ code = '' }) => void act(() => flow.verifyCode(code)))}>
@@ -112,7 +112,7 @@ function credentialsForm({ flow, isBusy, act }: StepForms): TemplateResult {
   const { register } = texts();
   const submit = (credentials: { password?: string; pin?: string }) =>
     void act(() => flow.submitCredentials(credentials), { INVALID_REQUEST: register.weak });
-  return html`<h2>${register.credentials}</h2>
+  return html`<h2 tabindex="-1">${register.credentials}</h2>
     <form @submit=${onSubmit(submit)}>
       ${field({
         name: 'password',
@@ -145,7 +145,7 @@ function approvalForm({ flow, registration, isBusy, act, ask }: StepForms): Temp
       },
       { REGISTRATION_LOCKED: register.pinWrong },
     );
-  return html`<h2>${register.approval}</h2>
+  return html`<h2 tabindex="-1">${register.approval}</h2>
     <p>${isDenied ? register.approvalDenied : register.approvalHint}</p>
     <form @submit=${onSubmit(submit)}>
       ${field({ name: 'pin', label: register.approvalPin, type: 'password', inputMode: 'numeric' })}
@@ -161,7 +161,7 @@ function deviceForm({ flow, registration, isBusy, act }: StepForms): TemplateRes
   const reason = registration.steps.find(({ name }) => name === 'device')?.reason;
   const submit = ({ name = '' }: Record<string, string>) =>
     void act(() => flow.submitDevice(name), { DEVICE_LIMIT: register.deviceLimit });
-  return html`<h2>${register.device}</h2>
+  return html`<h2 tabindex="-1">${register.device}</h2>
     <p>${reason === 'identity-differs' ? register.deviceAgain : register.deviceHint}</p>
     <form @submit=${onSubmit(submit)}>
       ${field({ name: 'name', label: register.deviceName, value: deviceName() })}

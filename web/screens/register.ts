@@ -3,6 +3,7 @@
  * token is in the store.
  */
 import { html, nothing, type TemplateResult } from 'lit-html';
+import { hasCode } from '../../client/errors.ts';
 import type { RegistrationFlow } from '../../client/registration.ts';
 import { field, onSubmit } from '../forms.ts';
 import { Screen } from '../screen.ts';
@@ -12,6 +13,8 @@ import { type Registration, type StepForms, stepForm } from './register-steps.ts
 
 /** Seconds of one long poll. */
 const pollSeconds = 25;
+/** Between two polls that failed. */
+const retryMs = 5000;
 
 /** The element `vyry-register`. */
 class Register extends Screen {
@@ -146,9 +149,13 @@ class Register extends Screen {
   async #watch(flow: RegistrationFlow): Promise<void> {
     const isRunning = () => this.#registration?.state === 'pending' || this.#registration?.state === 'waiting';
     while (isRunning() && this.#flow === flow && !this.ended.aborted) {
-      const next = await flow.read(pollSeconds).catch(() => undefined);
-      if (next === undefined) await new Promise((resolve) => setTimeout(resolve, 5000));
-      else await this.#show(next);
+      try {
+        await this.#show(await flow.read(pollSeconds));
+      } catch (err) {
+        // the next act of the person shows what the server refuses
+        if (!hasCode(err, 'UNREACHABLE', 'UNAVAILABLE', 'RATE_LIMITED')) return;
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
     }
   }
 
