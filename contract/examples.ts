@@ -44,7 +44,7 @@ export const examples: Readonly<Record<string, unknown>> = {
   groups: ['engineering'],
   roles: ['user'],
   // ids
-  userId: 'a1f4c2d8e9b04567a3c1d2e3f4a5b6c7',
+  userId: 'e8dfcecc-7233-44a0-b803-e5cbddc4a21c',
   registrationId: id,
   loginId: id,
   sessionId: id,

@@ -294,8 +294,7 @@ export const registrationOperations = {
     method: 'delete',
     path: one,
     summary: 'Cancel a registration',
-    description:
-      'Undoes what the registration has done so far. A registration that has ended is not changed (409).',
+    description: 'Undoes what the registration has done so far. A registration that has ended is not changed (409).',
     auth: 'registration',
     answers: { 204: null },
     failures: [...commonFailures, 'registration-expired', 'registration-closed'],

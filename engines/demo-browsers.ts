@@ -1,6 +1,7 @@
 /** The end of the demo: two people with an account and without a device, who talk in two browser windows. */
 import { createMemoryStore } from '../client/memory-store.ts';
 import type { Vyry } from '../client/vyry.ts';
+import { contactCode } from '../web/contact-code.ts';
 import { policyIn, withPolicy } from './demo-api.ts';
 import { showHeading } from './demo-calls.ts';
 import { createDemoClient, newPassword } from './demo-devices.ts';
@@ -13,8 +14,6 @@ const steps = 'directory,captcha,code,credentials';
 
 interface Place extends RegistrationPlace {
   apiUrl: string;
-  /** The data folder of the system. */
-  folder: string;
 }
 
 interface Registered extends DemoPerson {
@@ -38,14 +37,23 @@ export async function showBrowserPeople(place: Place, people: readonly DemoPerso
   const two = isOwnPolicy ? await registerAt(place.apiUrl) : await withPolicy(place.folder, steps, registerAt);
   say(`Web app: ${place.apiUrl}/app. Sign in as one person in one window and as the other in a private window:`);
   for (const { username, about } of two) say(`  ${username.padEnd(12)}password ${newPassword}   (${about})`);
-  say('Each browser becomes the first device of its person, and they may write to each other at once.\n');
+  say('\nEach browser becomes the first device of its person. They have accepted each other, and write at:');
+  const [first, second] = two;
+  for (const [one, other] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    const code = contactCode(new URL(place.apiUrl).origin, { userId: other.userId, name: other.username });
+    say(`  ${one.username} to ${other.username}: ${code}`);
+  }
+  say('');
 }
 
-async function registerTwo(place: Place, people: readonly DemoPerson[]): Promise<Registered[]> {
+async function registerTwo(place: Place, people: readonly DemoPerson[]): Promise<[Registered, Registered]> {
   const two: Registered[] = [];
   for (const person of people) {
     const client = createDemoClient(place.apiUrl, createMemoryStore());
-    if (!(await register(client, person, place))) continue;
+    if ((await register(client, person, place)) !== undefined) continue;
     const { userId } = await client.vyry.calls.readMe();
     two.push({ ...person, vyry: client.vyry, userId });
     if (two.length === 2) break;
@@ -60,5 +68,5 @@ async function registerTwo(place: Place, people: readonly DemoPerson[]): Promise
     await vyry.calls.changeConversation({ userId, body: { state: 'accepted', receipts: true } });
     await vyry.calls.logOut();
   }
-  return two;
+  return [one, other];
 }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { stripVTControlCharacters, styleText } from 'node:util';
@@ -171,6 +171,23 @@ function lastRegistered(folder: string): string | undefined {
   const changedAt = (file: string) => statSync(join(states, file)).mtimeMs;
   const newest = names.sort((one, other) => changedAt(other) - changedAt(one))[0];
   return newest?.replace(/\.json$/, '');
+}
+
+/** Returns the names of the people who are known to have an account on the system of a folder. */
+export function knownAccounts(folder: string): string[] {
+  const file = accountsIn(folder);
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : [];
+}
+
+/** Notes that a person has an account, so that later runs need not ask. A start with `--reset` forgets it. */
+export function noteAccount(folder: string, name: string): void {
+  if (knownAccounts(folder).includes(name)) return;
+  mkdirSync(statesIn(folder), { recursive: true, mode: 0o700 });
+  appendFileSync(accountsIn(folder), `${name}\n`);
+}
+
+function accountsIn(folder: string): string {
+  return join(statesIn(folder), 'accounts.txt');
 }
 
 function statesIn(folder: string): string {

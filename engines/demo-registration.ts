@@ -4,7 +4,7 @@ import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { hasCode } from '../client/errors.ts';
 import type { RegistrationFlow } from '../client/registration.ts';
 import type { Registration } from '../contract/registrations.ts';
-import { type DemoClient, newPassword } from './demo-devices.ts';
+import { type DemoClient, newPassword, noteAccount } from './demo-devices.ts';
 import { waitForCode } from './demo-outbox.ts';
 import type { DemoPerson } from './demo-people.ts';
 import { registerAtSignal } from './demo-signal.ts';
@@ -13,23 +13,34 @@ import { registerAtSignal } from './demo-signal.ts';
 export interface RegistrationPlace {
   outboxUrl: string;
   signalServerUrl: string | undefined;
+  /** The data folder of the system. */
+  folder: string;
 }
 
+const hasAccount = 'has an account already';
+
 /**
- * Registers a person by the steps of the policy, and begins the first session. Returns false when the account exists
- * already.
+ * Registers a person by the steps of the policy, and begins the first session. Otherwise returns why this person cannot
+ * register now.
  */
-export async function register(device: DemoClient, person: DemoPerson, place: RegistrationPlace): Promise<boolean> {
+export async function register(
+  device: DemoClient,
+  person: DemoPerson,
+  place: RegistrationPlace,
+): Promise<string | undefined> {
   const { username, channel, address } = person;
   // replaced by the directory entry when the policy has the step
   const identity = channel === 'email' ? { username, email: address } : { username, phone: address };
   const flow = await device.vyry.register({ ...identity, client: 'desktop' });
   const steps = stepsOf(flow, device, { person, place });
   for (const { name } of (await flow.read()).steps) {
-    if (await isTakenAfter(flow, async () => await steps[name]?.())) return false;
+    const refusal = await refusalAfter(flow, async () => await steps[name]?.());
+    if (refusal === hasAccount) noteAccount(place.folder, username);
+    if (refusal !== undefined) return refusal;
   }
   await flow.finish();
-  return true;
+  noteAccount(place.folder, username);
+  return undefined;
 }
 
 /** How each step is done. */
@@ -66,16 +77,21 @@ function stepsOf(
   };
 }
 
-/** Does a step. Returns whether it has shown that the person has an account; the registration is over then. */
-async function isTakenAfter(flow: RegistrationFlow, act: () => Promise<Registration | undefined>): Promise<boolean> {
+/** Does a step. Returns why this person cannot register now; the registration is over then. */
+async function refusalAfter(
+  flow: RegistrationFlow,
+  act: () => Promise<Registration | undefined>,
+): Promise<string | undefined> {
   try {
     const after = await act();
     const isLocked = after?.steps.some(({ name }) => name === 'approval') ?? false;
     if (isLocked) await flow.cancel();
-    return isLocked;
+    return isLocked ? hasAccount : undefined;
   } catch (err) {
-    if (hasCode(err, 'CONFLICT') && (await flow.read()).reason === 'identity-taken') return true;
-    throw err;
+    if (hasCode(err, 'CONFLICT') && (await flow.read()).reason === 'identity-taken') return hasAccount;
+    if (!hasCode(err, 'RATE_LIMITED') || !err.limit?.startsWith('sends-per-')) throw err;
+    await flow.cancel();
+    return 'has had as many codes as the limits allow';
   }
 }
 

@@ -9,7 +9,7 @@ import { hasCode, VyryError } from '../client/errors.ts';
 import { withPolicy } from './demo-api.ts';
 import { showBrowserPeople } from './demo-browsers.ts';
 import { note, showHeading } from './demo-calls.ts';
-import { type DemoClient, linkSecondDevice, openDevice, runLink, runNewDevice } from './demo-devices.ts';
+import { type DemoClient, knownAccounts, linkSecondDevice, openDevice, runLink, runNewDevice } from './demo-devices.ts';
 import { countMessages } from './demo-outbox.ts';
 import { type DemoPerson, demoPeople, findDemoPerson, numberedPerson } from './demo-people.ts';
 import { register } from './demo-registration.ts';
@@ -114,49 +114,54 @@ async function runBoth(
 ): Promise<void> {
   if (place.outboxUrl === '') throw new Error(isAway);
   const startedAt = new Date();
-  const people = candidates(chosen).filter(({ channel }) => !signal || channel === 'sms');
+  const people = candidates(place.folder, chosen).filter(({ channel }) => !signal || channel === 'sms');
   const registerAt = (apiUrl: string) => registerOne(people, { ...place, apiUrl });
   const person = signal ? await withPolicy(place.folder, signalSteps, registerAt) : await registerAt(place.apiUrl);
   await using device = await openDevice(place, person.username);
   const linkId = await linkSecondDevice(device.vyry, place);
   await showEnd(device, place, { person, startedAt, linkId });
-  await showBrowserPeople(place, everybody());
+  await showBrowserPeople(place, newPeople(place.folder));
 }
 
 /** Registers the first person who has no account yet. @throws {Error} every person has one */
 async function registerOne(people: DemoPerson[], place: Place): Promise<DemoPerson> {
   for (const person of people) {
-    if (await registerDevice(person, place)) return person;
-    note(`${person.username} has an account already; continuing with the next person.`);
+    const refusal = await registerDevice(person, place);
+    if (refusal === undefined) return person;
+    note(`${person.username} ${refusal}; continuing with the next person.`);
   }
   throw new Error('Every demo person has an account. npm start -- --reset starts again without accounts.');
 }
 
-/** Registers a person with the first device of the account. Returns false when the account exists already. */
-async function registerDevice(person: DemoPerson, place: Place): Promise<boolean> {
+/** Registers a person with the first device of the account. Otherwise returns why not. */
+async function registerDevice(person: DemoPerson, place: Place): Promise<string | undefined> {
   showHeading(`Registering ${person.username} (${person.about})`);
   await using device = await openDevice(place, person.username);
   const { vyry } = device;
-  if (!(await register(device, person, place))) return false;
+  const refusal = await register(device, person, place);
+  if (refusal !== undefined) return refusal;
   const { deviceId } = await vyry.calls.readSession();
   // the policy has no step for it
   if (deviceId === null) await vyry.devices.add('Telephone');
   await vyry.calls.readMe();
   say(`${person.username} has an account. The registration was a workflow; the Temporal UI shows every step of it.\n`);
-  return true;
+  return undefined;
 }
 
-function everybody(): DemoPerson[] {
-  return [...demoPeople, ...Array.from({ length: 1000 }, (_, index) => numberedPerson(index))];
+/** Returns the people who are not known to have an account. */
+function newPeople(folder: string): DemoPerson[] {
+  const known = new Set(knownAccounts(folder));
+  const all = [...demoPeople, ...Array.from({ length: 1000 }, (_, index) => numberedPerson(index))];
+  return all.filter(({ username }) => !known.has(username));
 }
 
-/** Returns the chosen person first, then all others. */
-function candidates(chosen: string | undefined): DemoPerson[] {
-  if (chosen === undefined) return everybody();
+/** Returns the chosen person first, then the others without an account. */
+function candidates(folder: string, chosen: string | undefined): DemoPerson[] {
+  if (chosen === undefined) return newPeople(folder);
   const person = findDemoPerson(chosen);
   if (person === undefined)
     throw new Error(`There is no demo person ${chosen}; try ${demoPeople.map((p) => p.username).join(', ')}`);
-  return [person, ...everybody().filter(({ username }) => username !== chosen)];
+  return [person, ...newPeople(folder).filter(({ username }) => username !== chosen)];
 }
 
 /** Says what there is now, and where to look at it. */

@@ -41,12 +41,11 @@ export async function openInbox(): Promise<Inbox | undefined> {
   return await opened.inbox;
 }
 
-/** Closes the inbox, and deletes its messages in this browser. */
-export async function eraseInbox(): Promise<void> {
-  if (opened === undefined) return;
-  const { userId, inbox } = opened;
+/** Closes the inbox of an account, and deletes its messages in this browser. */
+export async function eraseInbox(userId: string): Promise<void> {
+  const inbox = opened?.userId === userId ? opened.inbox : undefined;
   opened = undefined;
-  (await inbox).close();
+  (await inbox)?.close();
   await deleteHistory(userId);
 }
 
@@ -107,9 +106,10 @@ async function keep(history: History, message: Message): Promise<void> {
   else await history.add({ ...entry, kind: 'received', isRead: false }, { name: nameIn(message) });
 }
 
-/** A receipt is a courtesy: without a connection it is left out. */
-export function leaveOut(err: unknown): void {
+/** Leaves out what a screen can do without, such as a receipt without a connection. */
+export function leaveOut(err: unknown): undefined {
   if (!(err instanceof VyryError)) throw err;
+  return undefined;
 }
 
 function listen(vyry: Vyry, history: History): (() => void)[] {

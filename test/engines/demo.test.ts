@@ -43,6 +43,7 @@ describe('npm run demo', () => {
     assert.match(output, /Messages to joan@example.org so far: 1 with a code/);
     assert.ok(output.includes(`Web app: ${system.ready.apiUrl}/app`));
     assert.deepEqual(await talkersIn(output), ['ada', 'grace']);
+    assert.match(output, /^ {2}ada to grace: http:\S+\/app#\/chat\?with=[\w-]+&name=grace$/m);
   });
 
   it('links a device by hand in two terminals, with the text of one and the digits of the other', async () => {

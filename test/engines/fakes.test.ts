@@ -35,7 +35,11 @@ describe('GET /messages', () => {
   it('returns accepted messages, oldest first, with the code from the body', async () => {
     await using fakes = await startFakes({ twilio: account });
     await sendSms(fakes, '+447700900101', 'Your code is 482913. It works for 3 minutes.');
-    await sendSms(fakes, '+447700900102', 'No code here, call +447700900000, token aX-4829-Zq_48291, http://127.0.0.1:8000/app');
+    await sendSms(
+      fakes,
+      '+447700900102',
+      'No code here, call +447700900000, token aX-4829-Zq_48291, http://127.0.0.1:8000/app',
+    );
     const messages = await readMessages(fakes);
     assert.deepEqual(
       messages.map(({ id, at, ...message }) => message),

@@ -16,8 +16,8 @@ const pageEntries = 50;
 /** Message ids of one receipt. */
 const receiptIdsMax = 256;
 
-/** What this user decided about the other one; `none` before any message. */
-type Decision = 'none' | 'requested' | 'accepted' | 'blocked';
+/** What this user decided about the other one; `none` before any message, `unknown` until the server has said it. */
+type Decision = 'unknown' | 'none' | 'requested' | 'accepted' | 'blocked';
 
 /** The element `vyry-chat`. */
 class Chat extends Screen {
@@ -26,7 +26,7 @@ class Chat extends Screen {
   #days: ReturnType<typeof groupByDay> = [];
   #hasEarlier = false;
   #limit = pageEntries;
-  #decision: Decision = 'none';
+  #decision: Decision = 'unknown';
   #isOnline = false;
   /** The server tells whether the person is connected. */
   #isFollowing = false;
@@ -72,11 +72,11 @@ class Chat extends Screen {
       }),
       // the first message accepts its recipient
       vyry.on('sent', (sent) => {
-        if (sent.userId === userId && this.#decision === 'none') void this.#readDecision();
+        if (sent.userId === userId && this.#decision !== 'accepted') void this.#readDecision();
       }),
       vyry.state.subscribe(({ kind }) => {
         this.#isFollowing &&= kind === 'connected';
-        if (kind === 'connected' && this.#decision === 'accepted') void this.#followPresence();
+        if (kind === 'connected') void this.#readDecision();
       }),
     ];
     this.#typing = createTyping({
@@ -110,9 +110,15 @@ class Chat extends Screen {
     if (this.#decision === 'accepted' && !this.#isFollowing) await this.#followPresence();
   }
 
+  /** Somebody has written and waits for a decision; the server may record it just after the message has arrived. */
+  get #isRequest(): boolean {
+    const hasReceived = () => this.#days.some(({ entries }) => entries.some(({ kind }) => kind === 'received'));
+    return this.#decision === 'requested' || (this.#decision === 'none' && hasReceived());
+  }
+
   /** What a stranger has written stays new until the user has decided, and is reported then. */
   async #markRead(): Promise<void> {
-    if (this.#inbox === undefined || this.#decision === 'requested' || document.visibilityState !== 'visible') return;
+    if (this.#inbox === undefined || this.#isRequest || document.visibilityState !== 'visible') return;
     const { vyry, history } = this.#inbox;
     const ids = await history.markRead(this.#userId);
     for (let start = 0; start < ids.length; start += receiptIdsMax)
@@ -120,7 +126,12 @@ class Chat extends Screen {
   }
 
   async #readDecision(): Promise<void> {
-    this.#decision = (await this.#inbox?.vyry.conversations.read(this.#userId))?.state ?? 'none';
+    const conversations = this.#inbox?.vyry.conversations;
+    if (conversations === undefined) return;
+    // without a connection the decision is the one that was read last
+    const known = { state: this.#decision };
+    const unread = (err: unknown) => leaveOut(err) ?? known;
+    this.#decision = (await conversations.read(this.#userId).catch(unread))?.state ?? 'none';
     if (this.#decision === 'accepted') await this.#followPresence();
     this.update();
   }
@@ -154,7 +165,7 @@ class Chat extends Screen {
         ${this.#days.length === 0 ? html`<p class="quiet">${chat.empty}</p>` : nothing}
         ${this.#days.map((day) => dayView(day, contact, actions))}
       </div>
-      ${this.#decision === 'requested' || this.#decision === 'blocked' ? this.#decisionForm() : this.#composer()}`;
+      ${this.#isRequest || this.#decision === 'blocked' ? this.#decisionForm() : this.#composer()}`;
   }
 
   #presence(): string {

@@ -8,7 +8,7 @@ import { addressOf } from '../router.ts';
 import { Screen } from '../screen.ts';
 import { withStepUp } from '../step-up.ts';
 import { fill, formatTime, texts } from '../texts.ts';
-import { noteAccountChanged, openVyry } from '../vyry.ts';
+import { noteAccountChanged, openVyry, readAccount } from '../vyry.ts';
 import '../device-needed.ts';
 
 type Device = Awaited<ReturnType<Vyry['devices']['list']>>[number];
@@ -133,11 +133,12 @@ class Devices extends Screen {
     const vyry = this.#vyry;
     if (vyry === undefined) return;
     void this.act(async () => {
+      const { userId } = await readAccount();
       const { rotationAdvised, isRotated } = await vyry.devices.remove(deviceId);
       this.#open = undefined;
       if (isCurrent) {
         await vyry.signOut();
-        await eraseInbox();
+        if (userId !== undefined) await eraseInbox(userId);
         return noteAccountChanged();
       }
       this.#isRotationDue = rotationAdvised && !isRotated;
