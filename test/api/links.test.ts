@@ -113,7 +113,7 @@ describe('A link', () => {
     const page = await fetch(link.uri.replace(/#.*/, ''));
     assert.equal(page.status, 200);
     assert.match(page.headers.get('content-security-policy') ?? '', /^default-src 'none'/);
-    assert.match(await page.text(), /Open the app on a device that you have/);
+    assert.match(await page.text(), /<vyry-app>/);
     assert.deepEqual(await stateOf(link), { state: 'pending', expiresAt: link.expiresAt });
   });
 
