@@ -12,6 +12,7 @@ export { contentBytesMax, type QueuedMessage, type SendOptions } from './messagi
 export type { LinkToAccount, OwnDevices, RemovedDevice } from './own-devices.ts';
 export type { Identities, SafetyNumber } from './people.ts';
 export type { RegistrationFlow } from './registration.ts';
+export { applyChanges, type Change, partsOf } from './state-changes.ts';
 export type { ClientStatus, ObservableStatus, OfflineReason } from './status.ts';
 export { type ClientState, type ClientStore, createStore, type DeviceAddress, emptyState } from './store.ts';
 export { createVyry, type Vyry, type VyryOptions } from './vyry.ts';
