@@ -13,7 +13,7 @@ import type { VyryOptions } from '../../client/vyry.ts';
 import { runNode } from '../support/node-process.ts';
 import { goodPassword } from '../support/registrations.ts';
 import * as sdk from '../support/sdk.ts';
-import { eventually, until } from '../support/until.ts';
+import { eventually, inTime, until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const { url, account } = await withSystem();
@@ -59,17 +59,18 @@ async function befriend(one: sdk.OwnedDevice, other: sdk.OwnedDevice): Promise<v
 
 /** The next event of a device. */
 function next<E extends keyof VyryEvents>({ vyry }: sdk.SdkDevice, event: E): Promise<VyryEvents[E]> {
-  return new Promise((resolve) => {
+  const heard = new Promise<VyryEvents[E]>((resolve) => {
     const stop = vyry.on(event, (payload) => {
       stop();
       resolve(payload);
     });
   });
+  return inTime(heard, event);
 }
 
 /** Sends a text and waits until the server has it. */
 async function say({ vyry }: sdk.SdkDevice, { userId }: { userId: string }, text: string) {
-  return await (await vyry.send(userId, text)).sent;
+  return await inTime((await vyry.send(userId, text)).sent, `the answer to ${text}`);
 }
 
 describe('messages', () => {
@@ -357,12 +358,15 @@ describe('a message that a device cannot decrypt', () => {
   });
 
   it('is not asked for from a stranger: a request would accept the conversation', async () => {
-    const [ada, bob] = [await person(32), await person(33)];
+    const ada = await person(32);
+    // not connected yet: a connected client would upload a new key in place of the lost one
+    const bob = track(await sdk.firstDevice({ url, account }, 33));
     await bob.store.transaction((state) => {
       state.keys.signedPreKey = [];
     });
-    const told = next(bob, 'undecryptable');
     await say(ada, bob, 'hello');
+    const told = next(bob, 'undecryptable');
+    bob.vyry.connect();
     assert.equal((await told).reason, 'unknown-key');
     assert.equal((await bob.vyry.conversations.read(ada.userId))?.state, 'requested');
     assert.deepEqual(

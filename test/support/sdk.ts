@@ -8,6 +8,7 @@ import type { ClientState, ClientStore } from '../../client/store.ts';
 import { createVyry, type Vyry, type VyryOptions } from '../../client/vyry.ts';
 import type { People } from './people.ts';
 import { goodPassword } from './registrations.ts';
+import { inTime } from './until.ts';
 
 /** A device of the client. */
 export interface SdkDevice {
@@ -61,20 +62,21 @@ export function stateOf({ store }: SdkDevice): Promise<ClientState> {
 
 /** Resolves when the status of a client has one of these kinds. */
 export function untilStatus({ vyry }: SdkDevice, ...kinds: ClientStatus['kind'][]): Promise<ClientStatus> {
-  return new Promise((resolve) => {
+  const reached = new Promise<ClientStatus>((resolve) => {
     const stop = vyry.state.subscribe((status) => {
       if (!kinds.includes(status.kind)) return;
       queueMicrotask(() => stop());
       resolve(status);
     });
   });
+  return inTime(reached, kinds.join(' or '));
 }
 
 /** The messages of a device as a test takes them: each one is asked for when the one before has been looked at. */
 export function reader({ vyry }: SdkDevice): () => Promise<Message> {
   const messages = vyry.messages();
   return async () => {
-    const { value, done } = await messages.next();
+    const { value, done } = await inTime(messages.next(), 'a message');
     assert.ok(!done, 'the loop has ended');
     return value;
   };

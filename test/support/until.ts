@@ -3,8 +3,8 @@
 /** Maximum wait, far longer than anything takes on a starved machine. */
 export const hangMs = 120_000;
 
-/** The real timer, even while a test has stopped time. */
-const { setTimeout: setRealTimeout } = globalThis;
+/** The real timers, even while a test has stopped time. */
+const { setTimeout: setRealTimeout, clearTimeout: clearRealTimeout } = globalThis;
 
 /** Polls until the condition is true; a condition that throws is polled again. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -27,5 +27,21 @@ export async function eventually<T>(ask: () => T | undefined | Promise<T | undef
     }
     if (performance.now() > deadline) throw new Error(`Condition not met within ${hangMs} ms: ${ask}`, { cause });
     await new Promise((resolve) => setRealTimeout(resolve, 20));
+  }
+}
+
+/**
+ * Returns what a promise resolves with.
+ *
+ * @param what names it in the error
+ * @throws {Error} that does not happen within `hangMs`
+ */
+export async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setRealTimeout(() => late.reject(new Error(`Nothing came within ${hangMs} ms: ${what}`)), hangMs);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearRealTimeout(timer);
   }
 }
