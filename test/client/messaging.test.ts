@@ -13,7 +13,7 @@ import type { VyryOptions } from '../../client/vyry.ts';
 import { runNode } from '../support/node-process.ts';
 import { goodPassword } from '../support/registrations.ts';
 import * as sdk from '../support/sdk.ts';
-import { eventually, inTime, until } from '../support/until.ts';
+import { eventually, unlessHung, until } from '../support/until.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const { url, account } = await withSystem();
@@ -65,12 +65,12 @@ function next<E extends keyof VyryEvents>({ vyry }: sdk.SdkDevice, event: E): Pr
       resolve(payload);
     });
   });
-  return inTime(heard, event);
+  return unlessHung(heard, event);
 }
 
 /** Sends a text and waits until the server has it. */
 async function say({ vyry }: sdk.SdkDevice, { userId }: { userId: string }, text: string) {
-  return await inTime((await vyry.send(userId, text)).sent, `the answer to ${text}`);
+  return await unlessHung((await vyry.send(userId, text)).sent, `the answer to ${text}`);
 }
 
 describe('messages', () => {

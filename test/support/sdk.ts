@@ -8,7 +8,7 @@ import type { ClientState, ClientStore } from '../../client/store.ts';
 import { createVyry, type Vyry, type VyryOptions } from '../../client/vyry.ts';
 import type { People } from './people.ts';
 import { goodPassword } from './registrations.ts';
-import { inTime } from './until.ts';
+import { unlessHung } from './until.ts';
 
 /** A device of the client. */
 export interface SdkDevice {
@@ -69,14 +69,14 @@ export function untilStatus({ vyry }: SdkDevice, ...kinds: ClientStatus['kind'][
       resolve(status);
     });
   });
-  return inTime(reached, kinds.join(' or '));
+  return unlessHung(reached, kinds.join(' or '));
 }
 
 /** The messages of a device as a test takes them: each one is asked for when the one before has been looked at. */
 export function reader({ vyry }: SdkDevice): () => Promise<Message> {
   const messages = vyry.messages();
   return async () => {
-    const { value, done } = await inTime(messages.next(), 'a message');
+    const { value, done } = await unlessHung(messages.next(), 'a message');
     assert.ok(!done, 'the loop has ended');
     return value;
   };

@@ -36,7 +36,7 @@ export async function eventually<T>(ask: () => T | undefined | Promise<T | undef
  * @param what names it in the error
  * @throws {Error} that does not happen within `hangMs`
  */
-export async function inTime<T>(promise: Promise<T>, what: string): Promise<T> {
+export async function unlessHung<T>(promise: Promise<T>, what: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setRealTimeout(() => late.reject(new Error(`Nothing came within ${hangMs} ms: ${what}`)), hangMs);
   try {
