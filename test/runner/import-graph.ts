@@ -16,7 +16,7 @@ const started: Record<string, readonly string[]> = {
 };
 
 const sources = ['**/*.ts', '**/*.mjs'];
-const ignored = ['node_modules/**', 'dist/**', '.vyry/**'];
+const ignored = ['node_modules/**', '**/dist/**', '.vyry/**'];
 
 /** Reads the imports of all source files. */
 export function readImportGraph(): Needs {
