@@ -83,12 +83,13 @@ export function createConversations(connection: Connection) {
       return found.map(({ _id }) => _id.slice(0, _id.indexOf('/')));
     },
 
-    /** Returns the sides of a user, in the order of the ids of the others. */
-    async list(userId: string): Promise<ListedSide[]> {
-      const found = await sides
-        .find({ _id: ofUser(userId) })
-        .sort({ _id: 1 })
-        .lean();
+    /** Returns the sides of a user, in the order of the ids of the others: of those after one, and at most so many. */
+    async list(
+      userId: string,
+      { after, limit }: { after?: string | undefined; limit?: number } = {},
+    ): Promise<ListedSide[]> {
+      const all = sides.find({ _id: ofUser(userId, after), state: trusted({ $exists: true }) }).sort({ _id: 1 });
+      const found = await (limit === undefined ? all : all.limit(limit)).lean();
       return found.flatMap((document) => {
         const side = sideOf(document);
         return side === undefined ? [] : [{ ...side, peerId: peerIn(document), changedAt: document.changedAt }];
@@ -166,8 +167,8 @@ async function pages<T>(all: readonly string[], query: (page: string[]) => Promi
 }
 
 /** The condition that a side is one of a user: its id begins with the user and a slash, whose next character is 0. */
-function ofUser(userId: string) {
-  return trusted({ $gt: `${userId}/`, $lt: `${userId}0` });
+function ofUser(userId: string, after = '') {
+  return trusted({ $gt: `${userId}/${after}`, $lt: `${userId}0` });
 }
 
 /** The ids of the sides of others about a user. */

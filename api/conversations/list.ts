@@ -19,10 +19,10 @@ export async function listConversations(
   { holder: { userId }, query: { limit, cursor } }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const scope = ['conversations', userId];
-  const last = cursor === undefined ? '' : openCursor(hashKey, cursor, scope);
-  const rest = (await conversations.list(userId)).filter(({ peerId }) => peerId > last);
-  const page = rest.slice(0, limit);
-  const end = rest.length > limit ? page.at(-1) : undefined;
+  const after = cursor === undefined ? undefined : openCursor(hashKey, cursor, scope);
+  const found = await conversations.list(userId, { after, limit: limit + 1 });
+  const page = found.slice(0, limit);
+  const end = found.length > limit ? page.at(-1) : undefined;
   return {
     status: 200,
     body: {

@@ -94,6 +94,24 @@ describe('A conversation', () => {
     await must(decide(alice, { ...alice, userId }, 'accepted'));
   });
 
+  it('is listed to its user alone, in pages whose cursor is good for that list', async () => {
+    const alice = await newOwner();
+    const others = [await newOwner(), await newOwner(), await newOwner()];
+    for (const one of others) await must(decide(alice, one, 'accepted'));
+    const list = (token: string, query: Record<string, string>) => api.listConversations({ token, query });
+    const first = (await must(list(alice.token, { limit: '2' }))).body;
+    const second = (await must(list(alice.token, { limit: '2', cursor: first.nextCursor ?? '' }))).body;
+    assert.deepEqual(
+      [...first.items, ...second.items].map(({ userId }) => userId),
+      others.map(({ userId }) => userId).sort(),
+    );
+    assert.deepEqual([first.items.length, second.nextCursor], [2, null]);
+    const [friend] = others;
+    assert.ok(friend);
+    assert.deepEqual((await must(list(friend.token, {}))).body, { items: [], nextCursor: null });
+    assert.equal((await list(friend.token, { cursor: first.nextCursor ?? '' })).status, 400);
+  });
+
   it('can be undone: the other user is a stranger again', async () => {
     const [alice, bob] = [await newOwner(), await newOwner()];
     await must(decide(bob, alice, 'requested'));
