@@ -1,4 +1,5 @@
 /** The page at `/` for developers, who find everything that runs from there. */
+import { escapeHtml } from '../platform/html.ts';
 
 /** The page has no script; a link opens another page. */
 export const startPagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -15,8 +16,4 @@ ${items.join('\n')}
 </ul>
 </main></body></html>
 `;
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { toBase64Url } from './bytes.ts';
 import type { Closing } from './closing.ts';
 import { errorOf, hasCode, VyryError } from './errors.ts';
+import { fullJitterMs } from './jitter.ts';
 import { type CallId, type CallRow, callRows, type Rows } from './operations.ts';
 
 type Row<Id extends CallId> = Rows[Id];
@@ -91,7 +92,7 @@ async function repeated<T>(transport: Transport, perform: () => Promise<T>, atte
     const waitSeconds = err instanceof VyryError ? (err.retryAfterSeconds ?? 0) : 0;
     const isPassing = hasCode(err, 'UNREACHABLE', 'UNAVAILABLE') && waitSeconds <= waitSecondsMax;
     if (!isPassing || attempt === attemptsMax) throw err;
-    await transport.closing.delay(waitSeconds * 1000 + Math.random() * backoffMs * 2 ** attempt);
+    await transport.closing.delay(waitSeconds * 1000 + fullJitterMs(attempt, { baseMs: backoffMs }));
     return await repeated(transport, perform, attempt + 1);
   }
 }

@@ -1,12 +1,12 @@
 /**
  * The connection of a client by Socket.IO: kept from `start` to `stop`. It is opened again after a random time that grows
- * with each failure (full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter), at once when a
- * browser says that the page is visible or the network is back, and with another access token when the server refuses one.
+ * with each failure (full jitter), at once when a browser says that the page is visible or the network is back, and with another access token when the server refuses one.
  */
 import { io, type Socket } from 'socket.io-client';
 import type { ClientToServerEvents, ServerToClientEvents, SocketRequest } from '../contract/socket-events.ts';
 import type { ClientDeps } from './deps.ts';
 import { errorFrom, hasCode, toVyryError, VyryError } from './errors.ts';
+import { fullJitterMs } from './jitter.ts';
 import type { ClientStatus, StatusSource } from './status.ts';
 
 /** A socket with the events of contract/. */
@@ -29,8 +29,7 @@ export interface ConnectionDeps
 const handshakeMs = 20_000;
 const answerMs = 20_000;
 const checkMs = 5000;
-const backoffMs = 1000;
-const backoffMaxMs = 30_000;
+const backoff = { baseMs: 1000, maxMs: 30_000 };
 /** A connection that ends earlier counts as one that failed. */
 const stableMs = 10_000;
 
@@ -113,7 +112,7 @@ export class Connection {
     const { closing, status, events, now } = this.#deps;
     status.set({ kind: 'offline', since: now(), reason: 'unreachable' });
     if (error && !hasCode(error, 'UNREACHABLE', 'UNAVAILABLE')) events.emit('error', error);
-    const jitterMs = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** attempt);
+    const jitterMs = fullJitterMs(attempt, backoff);
     await closing.delay((error?.retryAfterSeconds ?? 0) * 1000 + jitterMs, this.#waking.signal);
     this.#waking = new AbortController();
   }

@@ -104,7 +104,7 @@ function messageOf({ plain, peerId, peerMessageId, ...message }: IncomingMessage
   };
 }
 
-/** Wakes up whoever waits for the next event. */
+/** Creates an event that can be awaited. */
 function createSignal() {
   let next = Promise.withResolvers<void>();
   return {

@@ -4,6 +4,7 @@ import type { ReceivedMessage } from '../contract/messages.ts';
 import { toBase64Url } from './bytes.ts';
 import { Connection, type VyrySocket } from './connection.ts';
 import type { ConversationSides } from './conversations.ts';
+import { addressOf } from './crypto/devices.ts';
 import type { ClientDeps } from './deps.ts';
 import { encodeContent, encodeCopy, encodeReceipt, encodeRotation } from './envelope.ts';
 import { hasCode, VyryError } from './errors.ts';
@@ -299,5 +300,5 @@ async function sendRetries(
 }
 
 function devicesIn(retries: ClientState['retries']): DeviceAddress[] {
-  return [...new Map(retries.map(({ from }) => [`${from.userId}.${from.deviceId}`, from])).values()];
+  return [...new Map(retries.map(({ from }) => [addressOf(from), from])).values()];
 }

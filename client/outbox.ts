@@ -13,6 +13,7 @@ import type { ClientDeps } from './deps.ts';
 import { decodeEnvelope, encodeCopy } from './envelope.ts';
 import { hasCode, toVyryError, VyryError } from './errors.ts';
 import type { SentMessage } from './events.ts';
+import { fullJitterMs } from './jitter.ts';
 import { type Mailbox, queueMessage } from './mailbox.ts';
 import type { ClientState, OutgoingMessage } from './store.ts';
 
@@ -31,8 +32,7 @@ export interface OutboxDeps extends Pick<ClientDeps, 'calls' | 'store' | 'closin
 
 /** Changes of a device set while one message is sent. */
 const roundsMax = 5;
-const backoffMs = 1000;
-const backoffMaxMs = 300_000;
+const backoff = { baseMs: 1000, maxMs: 300_000 };
 /** Messages that are remembered in case a device cannot decrypt them, and the characters of their texts. */
 const sentMax = 200;
 const sentCharactersMax = 262_144;
@@ -84,7 +84,7 @@ export class Outbox {
     for (const id of [...this.#waiting.keys()]) this.#finish(id, (one) => one.reject(this.#deps.closing.signal.reason));
   }
 
-  /** Sends the messages to a person until none is left or one has to wait. */
+  /** Sends the messages to a person until the lane is empty or a message has to wait. */
   async #runLane(userId: string): Promise<void> {
     while (this.#deps.canSend()) {
       const outgoing = (await this.#deps.mailbox.outbox()).find((one) => one.userId === userId);
@@ -177,8 +177,8 @@ function createLanes() {
       const attempt = (attempts.get(userId) ?? 0) + 1;
       attempts.set(userId, attempt);
       stopped.add(userId);
-      const jitterMs = Math.random() * Math.min(backoffMaxMs, backoffMs * 2 ** attempt);
-      return retryAfterSeconds === undefined ? jitterMs : retryAfterSeconds * 1000 + Math.random() * backoffMs;
+      if (retryAfterSeconds === undefined) return fullJitterMs(attempt, backoff);
+      return retryAfterSeconds * 1000 + Math.random() * backoff.baseMs;
     },
   };
 }

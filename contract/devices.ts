@@ -218,7 +218,7 @@ export const keyOperations = {
     path: '/api/v1/users/:userId/keys',
     summary: 'Get the keys of every device of a user; each one-time key is given once',
     description:
-      'What a sender needs to begin sessions. One-time keys are handed out in the order of their upload. When none is left `preKey` is absent and `pqPreKey` is the last-resort key.',
+      'What a sender needs to begin sessions. One-time keys are handed out in the order of their upload. When they are used up `preKey` is absent and `pqPreKey` is the last-resort key.',
     auth: 'session',
     answers: { 200: KeyBundles },
     failures: [...commonFailures, 'not-found'],

@@ -194,7 +194,7 @@ export const registrationOperations = {
     path: `${one}/code`,
     summary: 'Verify the code',
     description:
-      'Blanks and dashes in the code are ignored. A wrong code (400) tells `attemptsLeft`, and `nextCodeAt` when none is left.',
+      'Blanks and dashes in the code are ignored. A wrong code (400) tells `attemptsLeft`, and `nextCodeAt` when that is 0.',
     auth: 'registration',
     body: z.strictObject({ code: typedCode }),
     answers: { 200: Registration },

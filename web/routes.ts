@@ -4,27 +4,7 @@ import { type Address, readAddress } from './router.ts';
 /** Who may open a screen: `out` only without a session, `in` only with one, `any` everybody. */
 type Access = 'out' | 'in' | 'any';
 
-/** The names of the routes; each is the end of an address and of an element's name. */
-export type RouteName =
-  | 'sign-in'
-  | 'register'
-  | 'recover'
-  | 'not-me'
-  | 'link'
-  | 'link-opened'
-  | 'chats'
-  | 'chat'
-  | 'safety'
-  | 'people'
-  | 'devices'
-  | 'link-device'
-  | 'account'
-  | 'password'
-  | 'data'
-  | 'sessions'
-  | 'security';
-
-const routes: Record<RouteName, Access> = {
+const routes = {
   'sign-in': 'out',
   register: 'out',
   recover: 'any',
@@ -42,7 +22,10 @@ const routes: Record<RouteName, Access> = {
   people: 'in',
   devices: 'in',
   'link-device': 'in',
-};
+} as const satisfies Record<string, Access>;
+
+/** The names of the routes; each is the end of an address and of an element's name. */
+export type RouteName = keyof typeof routes;
 
 /** Returns the route of an address, or undefined for one that there is not. */
 export function routeOf(address: Address): RouteName | undefined {
@@ -52,6 +35,6 @@ export function routeOf(address: Address): RouteName | undefined {
 
 /** Returns whether a person with a session (`in`) or without one (`out`) may open a route. */
 export function isOpenTo(name: RouteName, side: 'in' | 'out'): boolean {
-  const access = routes[name];
+  const access: Access = routes[name];
   return access === 'any' || access === side;
 }

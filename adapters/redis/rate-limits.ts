@@ -6,7 +6,7 @@
  * Consistency: the time is that of Redis, so that a process whose clock is wrong neither frees nor shortens anything.
  * Every call takes a time of its own, in milliseconds, in place of that.
  */
-import type { Window } from '../../domain/limits.ts';
+import { spacingMs, type Window } from '../../domain/limits.ts';
 import { loadScript, type Redis, timeOf } from './connect.ts';
 import { keys } from './keys.ts';
 
@@ -180,7 +180,7 @@ async function isUsedUp(redis: Redis, { limit, key }: LimitOf, given?: number): 
 
 /** Milliseconds between two attempts that leave a gradual window; 0 for other limits. */
 function spacingOf({ isGradual = false, windows: [window] }: Limit): number {
-  return isGradual && window !== undefined ? Math.ceil((window.windowSeconds * 1000) / window.max) : 0;
+  return isGradual && window !== undefined ? Math.ceil(spacingMs(window)) : 0;
 }
 
 function keyOf(limit: Limit, key: string): string {

@@ -2,6 +2,7 @@
  * The page that shows the outbox and the active faults, and sets faults; it refreshes itself.
  */
 import { createHash } from 'node:crypto';
+import { escapeHtml } from '../../platform/html.ts';
 import { type Fault, faultChoices } from './faults.ts';
 import type { Answer } from './http-server.ts';
 import type { Message } from './outbox.ts';
@@ -154,12 +155,6 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
 
 function cell(text: string): string {
   return `<td>${escapeHtml(text)}</td>`;
-}
-
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? '');
 }
 
 function hash(text: string): string {

@@ -3,53 +3,23 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { keyDigest } from '../../client/keys.ts';
-import { createMemoryStore } from '../../client/memory-store.ts';
-import type { ClientState, ClientStore, RotatedKeys } from '../../client/store.ts';
-import { createVyry, type Vyry, type VyryOptions } from '../../client/vyry.ts';
+import type { RotatedKeys } from '../../client/store.ts';
+import type { VyryOptions } from '../../client/vyry.ts';
 import { LibsignalDevice } from '../support/libsignal.ts';
 import { goodPassword, must } from '../support/registrations.ts';
+import * as sdk from '../support/sdk.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const { url, api, account, person } = await withSystem();
 
-/** A device of the client. */
-interface ClientDevice {
-  vyry: Vyry;
-  store: ClientStore;
-}
-
-const stateOf = ({ store }: ClientDevice): Promise<ClientState> => store.transaction((state) => structuredClone(state));
-
-function newClient(options: Partial<VyryOptions> = {}): ClientDevice {
-  const store = createMemoryStore();
-  return { store, vyry: createVyry({ origin: url, store, ...options }) };
-}
-
-/** The client of a new person whose first device it is. */
-async function firstDevice(
-  index: number,
-  options: Partial<VyryOptions> = {},
-): Promise<ClientDevice & { userId: string }> {
-  const { name, userId } = await account(index);
-  const client = newClient(options);
-  await client.vyry.signIn({ identifier: name, password: goodPassword });
-  await client.vyry.devices.add('Desk');
-  return { ...client, userId };
-}
-
-/** A second device, linked by the first. */
-async function linkedDevice(existing: ClientDevice): Promise<ClientDevice> {
-  const joining = newClient();
-  const link = await joining.vyry.devices.requestLink('Phone');
-  const opened = await existing.vyry.devices.openScannedLink(link.qrText);
-  await opened.claim();
-  await opened.approve(await link.code());
-  await link.complete();
-  return joining;
-}
+const { stateOf } = sdk;
+const newClient = () => sdk.newClient(url);
+const firstDevice = (index: number, options: Partial<VyryOptions> = {}) =>
+  sdk.firstDevice({ url, account }, index, options);
+const linkedDevice = (existing: sdk.SdkDevice) => sdk.linkedDevice(url, existing);
 
 /** Asserts that a device has the identity key at the server, and that the server has what its store says. */
-async function assertInStep(device: ClientDevice, identityKey: string | undefined): Promise<void> {
+async function assertInStep(device: sdk.SdkDevice, identityKey: string | undefined): Promise<void> {
   const state = await stateOf(device);
   assert.equal(state.identity?.publicKey, identityKey);
   const { digest, count, pqCount } = await device.vyry.calls.readKeyState();
@@ -166,6 +136,6 @@ describe('the rotation of the identity key by the client', () => {
   });
 });
 
-async function accountOf({ vyry }: ClientDevice): Promise<{ name: string }> {
+async function accountOf({ vyry }: sdk.SdkDevice): Promise<{ name: string }> {
   return { name: (await vyry.calls.readMe()).username ?? '' };
 }

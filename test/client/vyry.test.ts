@@ -3,23 +3,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { keyDigest } from '../../client/keys.ts';
 import { createMemoryStore } from '../../client/memory-store.ts';
-import type { ClientStore } from '../../client/store.ts';
-import { createVyry, type Vyry, type VyryOptions } from '../../client/vyry.ts';
+import type { VyryOptions } from '../../client/vyry.ts';
 import { codeFor, solveCaptcha } from '../support/client.ts';
 import { personOf } from '../support/journey.ts';
 import { LibsignalDevice } from '../support/libsignal.ts';
 import { goodPassword, phoneOf, wrongCode } from '../support/registrations.ts';
+import * as sdk from '../support/sdk.ts';
 import { withSystem } from '../support/with-system.ts';
 
 const { url, outboxUrl, api, account, person } = await withSystem({
   REGISTRATION_STEPS: 'directory,captcha,code,credentials,device',
 });
 
-/** The client of a new device, and its store. */
-function newClient(options: Partial<VyryOptions> = {}): { vyry: Vyry; store: ClientStore } {
-  const store = options.store ?? createMemoryStore();
-  return { store, vyry: createVyry({ origin: url, ...options, store }) };
-}
+const newClient = (options: Partial<VyryOptions> = {}) => sdk.newClient(url, options);
 
 /** The client of a new person who is logged in. */
 async function loggedIn(index: number, options: Partial<VyryOptions> = {}) {

@@ -43,7 +43,7 @@ describe('the safety number', () => {
     assert.equal(compareSafetyNumber(`${groupsOf(digits).join(' ')}\n`, digits), true);
   });
 
-  it('differs from another one, and a text that is none is not compared', () => {
+  it('differs from another one, and a text that is not a safety number is not compared', () => {
     assert.equal(compareSafetyNumber('1'.repeat(60), digits), false);
     assert.equal(compareSafetyNumber('1'.repeat(59), digits), undefined);
     assert.equal(compareSafetyNumber(origin, digits), undefined);
