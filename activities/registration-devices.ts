@@ -1,4 +1,4 @@
-/** Activities that give the device of a registration to its account. */
+/** The device of a registration, and how its account gets it: a part of the activities that create or recover the account. */
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
@@ -6,7 +6,6 @@ import { type NewDevice, type OneTimeKey, type StoredDevice, setIdsOf } from '..
 import type { DeviceRefusal } from '../domain/registration.ts';
 import type { Announcements } from '../platform/announcements.ts';
 import type { Events } from '../platform/events/events.ts';
-import { failOnOutage } from './accounts.ts';
 
 /** The device of a registration, and the account that gets it. */
 export interface RegistrationDeviceInput {
@@ -33,7 +32,7 @@ interface DescribedDevice extends Omit<NewDevice, 'preKeys' | 'pqPreKeys' | 'cre
   capabilities?: Record<string, boolean>;
 }
 
-/** Dependencies of these activities. */
+/** The dependencies of adding a device. */
 export interface RegistrationDeviceDeps {
   registrations: Pick<Registrations, 'readDevice'>;
   devices: Pick<Devices, 'add' | 'erase' | 'readRemoved'>;
@@ -41,30 +40,25 @@ export interface RegistrationDeviceDeps {
   events: Pick<Events, 'deviceAdded' | 'identityKeyChanged'>;
   announcements: Pick<Announcements, 'devicesChanged' | 'identityChanged'>;
   devicesMax: number;
-  /** Returns whether an error is an outage of the database or of Redis, as opposed to a bug. */
-  isOutage: (err: unknown) => boolean;
 }
 
-/** The activities on the device of a registration. */
-export type RegistrationDeviceActivities = ReturnType<typeof createRegistrationDeviceActivities>;
+/** The devices of registrations. */
+export type RegistrationDevices = ReturnType<typeof createRegistrationDevices>;
 
-/** Creates the activities on the device of a registration. */
-export function createRegistrationDeviceActivities(deps: RegistrationDeviceDeps) {
-  const orUnavailable = <T>(act: () => Promise<T>): Promise<T> => failOnOutage(act, deps.isOutage);
+/** Creates the part on devices of the activities of accounts. */
+export function createRegistrationDevices(deps: RegistrationDeviceDeps) {
   return {
     /**
      * Adds the stored device to the account. Idempotent: a device is recognized by its registration id and its signed
      * prekey, and the one-time keys of a repeat are removed again.
      */
-    addRegistrationDevice: (input: RegistrationDeviceInput): Promise<DeviceAnswer> =>
-      orUnavailable(() => addDevice(deps, input)),
+    add: (input: RegistrationDeviceInput): Promise<DeviceAnswer> => addDevice(deps, input),
 
-    /** Compensates `addRegistrationDevice` for an account that was just created. Idempotent: it deletes. */
-    removeRegistrationDevice: ({ userId }: Pick<RegistrationDeviceInput, 'userId'>): Promise<void> =>
-      orUnavailable(async () => {
-        await deps.devices.erase(userId);
-        await deps.preKeys.eraseOf(userId);
-      }),
+    /** Removes the devices of an account that was just created. Idempotent: it deletes. */
+    async remove(userId: string): Promise<void> {
+      await deps.devices.erase(userId);
+      await deps.preKeys.eraseOf(userId);
+    },
   };
 }
 

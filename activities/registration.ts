@@ -2,7 +2,7 @@
 import type { Codes } from '../adapters/redis/codes.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
 import type { SignalAnswer, SignalSteps } from '../adapters/redis/signal-steps.ts';
-import type { RegistrationStatus } from '../domain/registration.ts';
+import type { CarriedProofs, RegistrationStatus } from '../domain/registration.ts';
 import type { Events } from '../platform/events/events.ts';
 
 /** The input of `publishStatus`. */
@@ -24,7 +24,7 @@ export interface OperatorAct {
 
 /** Dependencies of the local activities. */
 export interface RegistrationActivityDeps {
-  registrations: Pick<Registrations, 'write' | 'removeCredentials' | 'removeDevice'>;
+  registrations: Pick<Registrations, 'write' | 'takeProofs' | 'removeCredentials' | 'removeDevice'>;
   codes: Pick<Codes, 'remove'>;
   signalSteps: Pick<SignalSteps, 'saveNumber' | 'saveAnswer' | 'forget'>;
   events: Pick<Events, 'registrationEnded' | 'operatorAct'>;
@@ -39,7 +39,11 @@ export function createRegistrationActivities(deps: RegistrationActivityDeps) {
   return {
     /** Publishes a status. Idempotent and order-independent: an older version never replaces a newer one. */
     publishStatus: ({ registrationId, tokenHash, status }: PublishInput): Promise<void> =>
-      registrations.write(registrationId, tokenHash, status),
+      registrations.write(registrationId, status, tokenHash),
+
+    /** Returns the proofs that the workflow has not recorded yet. The api tells every later one at once. Idempotent. */
+    takeProofs: ({ registrationId }: { registrationId: string }): Promise<CarriedProofs> =>
+      registrations.takeProofs(registrationId),
 
     /** Emits the event of an operator's action. Idempotent by registration and action number. */
     async operatorAct(done: OperatorAct): Promise<void> {
@@ -54,8 +58,12 @@ export function createRegistrationActivities(deps: RegistrationActivityDeps) {
     saveSignalAnswer: ({ registrationId, answer }: { registrationId: string; answer: SignalAnswer }): Promise<void> =>
       signalSteps.saveAnswer(registrationId, answer),
 
-    /** Deletes stored credentials, the stored device, open codes and what only steps need, and emits the end event. Idempotent: it deletes. */
-    async forget({ registrationId, status }: { registrationId: string; status: RegistrationStatus }): Promise<void> {
+    /**
+     * Publishes the final status, deletes stored credentials, the stored device, open codes and what only steps need, and
+     * emits the end event. Idempotent: it deletes.
+     */
+    async closeRegistration({ registrationId, tokenHash, status }: PublishInput): Promise<void> {
+      await registrations.write(registrationId, status, tokenHash);
       await registrations.removeCredentials(registrationId);
       await registrations.removeDevice(registrationId);
       if (status.steps.some(({ name }) => name === 'signal')) await signalSteps.forget(registrationId);

@@ -22,12 +22,36 @@ export const step = defineUpdate<string, [{ normal: number; local: number }]>('s
 
 /** Runs until it is terminated, for 10 minutes at most. */
 export async function bare(): Promise<void> {
+  handleStep();
+  await condition(() => false, '10m');
+}
+
+function handleStep(): void {
   setHandler(step, async (counts): Promise<string> => {
     for (let run = 0; run < counts.normal; run++) await normal.nothing();
     for (let run = 0; run < counts.local; run++) await local.nothing();
     return 'done';
   });
-  await condition(() => false, '10m');
+}
+
+/** The last step of a `bareRegistration`. */
+export const lastStep = defineUpdate<string>('lastStep');
+
+/**
+ * The least shape of a durable registration of four steps: the first update starts it and asks a directory, the next one
+ * sends a code, the last one creates the account and is recorded, and a message follows.
+ */
+export async function bareRegistration(): Promise<void> {
+  let isDone = false;
+  handleStep();
+  setHandler(lastStep, async (): Promise<string> => {
+    await normal.nothing();
+    await local.nothing();
+    isDone = true;
+    return 'done';
+  });
+  await condition(() => isDone, '10m');
+  await normal.nothing();
 }
 
 /** Tells a `bareLink` something. */

@@ -23,7 +23,8 @@ import { createRestClient, type RestClient } from '../test/support/rest-client.t
 import { limitsOff } from '../test/support/system.ts';
 import { type BareTemporal, startBareTemporal } from './bare-temporal.ts';
 import { bareLink, bareNotification, told } from './bare-workflows.ts';
-import { circumstances, cpuMs, inParallel, printTable, Times } from './figures.ts';
+import { circumstances, inParallel, printTable, Times } from './figures.ts';
+import { type ProcessorTime, perOperation, withCpu } from './processor-time.ts';
 
 const callNames = ['create', 'claim', 'reveal', 'approve', 'complete'] as const;
 const bareNames = ['Temporal', 'MongoDB'] as const;
@@ -54,8 +55,8 @@ interface Figures {
   calls: Record<(typeof callNames)[number], Times>;
   bare: Record<(typeof bareNames)[number], Times>;
   /** Milliseconds by process. */
-  cpu: Record<string, number>;
-  bareCpu: Record<string, number>;
+  cpu: ProcessorTime;
+  bareCpu: ProcessorTime;
 }
 
 const folder = await openTemporaryFolder();
@@ -180,28 +181,6 @@ async function measureBare(bench: Bench, callers: number, figures: Figures): Pro
   );
 }
 
-/** Runs a job and adds the processor time of each process meanwhile to `sums`. Returns what the job returns. */
-async function withCpu<T>(
-  system: System,
-  others: Record<string, number | undefined>,
-  sums: Record<string, number>,
-  job: () => Promise<T>,
-): Promise<T> {
-  const { engines, ready } = system;
-  const pids = {
-    ...ready.pids,
-    Temporal: engines?.temporal.process?.pid,
-    Redis: engines?.redis.process?.pid,
-    MongoDB: engines?.mongo.process?.pid,
-    ...others,
-  };
-  const now = () => Object.entries(pids).map(([name, pid]) => [name, cpuMs(pid)] as const);
-  const before = Object.fromEntries(now());
-  const result = await job();
-  for (const [name, ms] of now()) sums[name] = (sums[name] ?? 0) + ms - (before[name] ?? 0);
-  return result;
-}
-
 /** Returns the seconds that it took. */
 function each<T>(items: readonly T[], callers: number, job: (item: T) => Promise<void>): Promise<number> {
   return inParallel(items.length, callers, (index) => job(items[index] as T));
@@ -223,11 +202,8 @@ function print(callers: number, { links, seconds, bareSeconds, calls, bare, cpu,
       ...bareNames.map((name) => [`baseline: ${name}`, bare[name].p50, bare[name].p95]),
     ],
   );
-  const perLink = (sums: Record<string, number>) =>
-    Object.entries(sums).flatMap(([name, ms]) => (ms / links < 0.1 ? [] : [`${name} ${(ms / links).toFixed(1)}`]));
-  const total = (sums: Record<string, number>) => Object.values(sums).reduce((sum, ms) => sum + ms, 0) / links;
-  console.log(`Processor time of a link: ${total(cpu).toFixed(1)} ms (${perLink(cpu).join(', ')})`);
-  console.log(`Of its baseline: ${total(bareCpu).toFixed(1)} ms (${perLink(bareCpu).join(', ')})`);
+  console.log(`Processor time of a link: ${perOperation(cpu, links)}`);
+  console.log(`Of its baseline: ${perOperation(bareCpu, links)}`);
 }
 
 function timesOf<Name extends string>(names: readonly Name[]): Record<Name, Times> {

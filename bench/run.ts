@@ -1,12 +1,17 @@
 /**
- * `npm run bench`: measures registrations per second and the time of each step. The baseline is the bare Temporal
- * starts, updates and activities, Redis scripts and Argon2 hashes that a step consists of, measured in turn in the same
- * run.
+ * `npm run bench`: measures registrations per second, the time of each step, and the processor time of a registration in
+ * each process. The baseline of a step is the bare Temporal updates and activities, Redis scripts and Argon2 hashes
+ * that it consists of; that of a registration is the workflow with the same updates and activities, all of them empty.
+ * They are measured in turn in the same run.
+ *
+ * Option: `--at 1,10,50`, how many people register at once.
  *
  * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
 import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, loadScript, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
@@ -14,15 +19,16 @@ import { type System, startSystemIn } from '../engines/system.ts';
 import { type Answer, codeFor, solveCaptcha, startRegistration } from '../test/support/client.ts';
 import { limitsOff } from '../test/support/system.ts';
 import { type BareTemporal, startBareTemporal } from './bare-temporal.ts';
-import { bare, step } from './bare-workflows.ts';
+import { bare, bareRegistration, lastStep, step } from './bare-workflows.ts';
 import { circumstances, inParallel, printTable, Times } from './figures.ts';
+import { type ProcessorTime, perOperation, withCpu } from './processor-time.ts';
 
 const stepNames = ['start', 'directory', 'captcha', 'send', 'code', 'finish', 'session'] as const;
 const bareNames = [
-  'start',
+  'start + update + 1 normal',
   'update',
-  'update + 1 local',
-  'update + 3 normal + 2 local',
+  'update + 1 normal',
+  'update + 1 normal + 1 local',
   'redis script',
   'argon2id',
 ] as const;
@@ -32,30 +38,32 @@ type BareTimes = Record<(typeof bareNames)[number], Times>;
 /** The parts of a step, by the names of the baseline measurements. */
 const madeOf: Partial<Record<keyof StepTimes, (keyof BareTimes)[]>> = {
   start: ['redis script'],
-  captcha: ['update + 1 local', 'redis script'],
-  code: ['update + 1 local', 'redis script'],
-  finish: ['update + 3 normal + 2 local', 'argon2id'],
+  directory: ['start + update + 1 normal'],
+  captcha: ['redis script'],
+  send: ['update + 1 normal'],
+  code: ['redis script'],
+  finish: ['update + 1 normal + 1 local', 'argon2id'],
 };
 
+/** Without a device, whose keys no peer has. */
+const steps = 'directory,captcha,code,credentials';
 const people = 1000;
+const { values } = parseArgs({ options: { at: { type: 'string', default: '1,10,50' } } });
 let nextPerson = 0;
 let repeats = 0;
 
 const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
-    env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2' },
+    env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2', REGISTRATION_STEPS: steps },
   });
   await using temporal = await startBareTemporal(system.ready.temporalAddress);
   const redis = connectRedis(system.ready.redisUrl, console.error);
   const peer = { temporal, redis };
   await measureSteps(system, 10, 5);
   console.log(`\n${circumstances()}`);
-  for (const [concurrency, flows] of [
-    [1, 30],
-    [50, 250],
-  ] as const)
-    await round(system, peer, concurrency, flows);
+  for (const concurrency of values.at.split(',').map(Number))
+    await round(system, peer, concurrency, concurrency === 1 ? 30 : 200);
   redis.disconnect();
 } finally {
   await folder.close();
@@ -65,13 +73,26 @@ try {
 async function round(system: System, peer: Peer, concurrency: number, flows: number): Promise<void> {
   const bareTimes = timesOf(bareNames);
   repeats = 0;
-  await measureBare(peer, bareTimes, Math.ceil(flows / 2), concurrency);
-  const { times, seconds } = await measureSteps(system, flows, concurrency);
-  await measureBare(peer, bareTimes, Math.floor(flows / 2), concurrency);
+  const cpu: ProcessorTime = {};
+  const bareCpu: ProcessorTime = {};
+  const half = Math.ceil(flows / 2);
+  const measureFlows = () =>
+    withCpu(system, { 'bare worker': peer.temporal.pid }, bareCpu, () => measureBareFlows(peer, half, concurrency));
+  await measureBare(peer, bareTimes, half, concurrency);
+  let bareSeconds = await measureFlows();
+  const { times, seconds } = await withCpu(system, {}, cpu, async () => {
+    const measured = await measureSteps(system, flows, concurrency);
+    await untilIdle(peer.temporal.client);
+    return measured;
+  });
+  bareSeconds += await measureFlows();
+  await measureBare(peer, bareTimes, half, concurrency);
   console.log(
-    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations per second, ${flows} complete registrations, ` +
-      `${repeats} calls retried after a 503`,
+    `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations per second (baseline ` +
+      `${((2 * half) / bareSeconds).toFixed(1)}), ${flows} complete registrations, ${repeats} calls retried after a 503`,
   );
+  console.log(`Processor time of a registration: ${perOperation(cpu, flows)}`);
+  console.log(`Of its baseline: ${perOperation(bareCpu, 2 * half)}`);
   printTable(
     ['step', 'p50 ms', 'p95 ms', 'baseline, p50 ms', 'ratio', ''],
     stepNames.map((name) => {
@@ -141,18 +162,47 @@ async function measureBare(
   const passwords = createPasswords(Buffer.alloc(32), 2);
   await inParallel(runs, concurrency, async (index) => {
     const workflowId = `bench-${performance.now()}-${index}`;
-    const handle = await times.start.time(() => client.workflow.start(bare, { taskQueue: 'bench', workflowId }));
+    await times['start + update + 1 normal'].time(() => startBare(client, bare, workflowId));
+    const handle = client.workflow.getHandle(workflowId);
     const update = (counts: { normal: number; local: number }) => handle.executeUpdate(step, { args: [counts] });
-    await update({ normal: 0, local: 0 });
     await times.update.time(() => update({ normal: 0, local: 0 }));
-    await times['update + 1 local'].time(() => update({ normal: 0, local: 1 }));
-    await times['update + 3 normal + 2 local'].time(() => update({ normal: 3, local: 2 }));
+    await times['update + 1 normal'].time(() => update({ normal: 1, local: 0 }));
+    await times['update + 1 normal + 1 local'].time(() => update({ normal: 1, local: 1 }));
     await times['redis script'].time(() => script([`{bench}:${index}`, `{bench}:otp:${index}`], ['hash', 5]));
     await handle.terminate();
   });
   await inParallel(Math.min(runs, 60), concurrency, async () => {
     await times.argon2id.time(() => passwords.hash('plum-otter-cello-73'));
   });
+}
+
+/** Starts a bare workflow by its first update, which runs one activity. */
+async function startBare(client: Client, workflow: typeof bare | typeof bareRegistration, workflowId: string) {
+  const startWorkflowOperation = new WithStartWorkflowOperation(workflow, {
+    taskQueue: 'bench',
+    workflowId,
+    args: [],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  await client.workflow.executeUpdateWithStart(step, { args: [{ normal: 1, local: 0 }], startWorkflowOperation });
+}
+
+/** Runs bare registrations to their end; returns the seconds it took. */
+async function measureBareFlows({ temporal: { client } }: Peer, flows: number, concurrency: number): Promise<number> {
+  return inParallel(flows, concurrency, async (index) => {
+    const workflowId = `bench-flow-${performance.now()}-${index}`;
+    await startBare(client, bareRegistration, workflowId);
+    const handle = client.workflow.getHandle(workflowId);
+    await handle.executeUpdate(step, { args: [{ normal: 1, local: 0 }] });
+    await handle.executeUpdate(lastStep);
+    await handle.result();
+  });
+}
+
+/** Resolves when no workflow runs: messages are part of a registration, and its caller does not wait for them. */
+async function untilIdle(client: Client): Promise<void> {
+  const running = 'WorkflowType IN ("registration", "notification") AND ExecutionStatus = "Running"';
+  while ((await client.workflow.count(running)).count > 0) await sleep(50);
 }
 
 function timesOf<Name extends string>(names: readonly Name[]): Record<Name, Times> {

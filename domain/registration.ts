@@ -90,11 +90,18 @@ export interface RegistrationRules extends VerificationRules {
   waitMaxSeconds: number;
 }
 
-/** The status that the workflow publishes after every change. Number, address and name are masked or absent. */
+/**
+ * Steps whose proof the api has stored and the workflow has not recorded yet: it learns them with the next update that it
+ * needs anyway. `at` is when the proof was given, `send` the number of the code that was typed.
+ */
+export interface CarriedProofs {
+  captcha?: { at: number };
+  code?: { at: number; send?: number };
+}
+
+/** The status of a registration. Number, address and name are masked or absent. */
 export interface RegistrationStatus {
-  /**
-   * Increases with every change, so that an older status never overwrites a newer one. 0 until the first is published.
-   */
+  /** Increases with every change, so that an older status never overwrites a newer one. 0 until the workflow has begun. */
   version: number;
   state: RegistrationStateName;
   steps: Step[];
@@ -107,6 +114,8 @@ export interface RegistrationStatus {
   sends: Send[];
   /** When a code can next be requested, by channel; absent or null when waiting does not help. */
   nextSendAt: Partial<Record<Channel, number | null>>;
+  /** What changes once the captcha is solved, which the workflow may learn later; not shown to callers. */
+  afterCaptcha?: Pick<RegistrationStatus, 'steps' | 'nextSendAt'>;
   /** Keys that limits count the identity by; not shown to callers. */
   limitKeys?: LimitKeys;
   /** The account that already has the identity; not shown to callers. */
@@ -168,26 +177,64 @@ export function readPolicy(names: readonly string[]): StepName[] {
   return policy;
 }
 
-/** Derives the published status from the state. */
+/** Derives the status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
   const waitingFor = awaitedOf(state);
   const { phone, email, callingCode, limitKeys } = state.identity;
+  const isCaptchaOpen = state.outcome === undefined && state.policy.includes('captcha') && !state.done.has('captcha');
   return {
     version: state.version,
     state: state.outcome ?? (waitingFor === undefined ? 'pending' : 'waiting'),
-    steps: state.policy.map((name) => stepOf(name, state)),
+    ...stepsOf(state),
+    ...(isCaptchaOpen && { afterCaptcha: stepsOf({ ...state, done: new Set(state.done).add('captcha') }) }),
     expiresAt: state.expiresAt,
     ...(waitingFor !== undefined && { waitingFor }),
     ...(state.reason !== undefined && { reason: state.reason }),
     ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...state.sends],
-    nextSendAt: nextSends(state),
     ...(limitKeys !== undefined && { limitKeys }),
     ...(state.existing !== undefined && { existing: state.existing }),
     ...(state.approvedBy !== undefined && { approvedBy: state.approvedBy }),
     ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),
   };
+}
+
+/** Returns a status with the proofs that the workflow has not recorded yet. They change nothing after the end. */
+export function withProofs(status: RegistrationStatus, { captcha, code }: CarriedProofs): RegistrationStatus {
+  if (!isRunning(status)) return status;
+  const { afterCaptcha, ...rest } = status;
+  const solved = captcha !== undefined && afterCaptcha !== undefined ? { ...rest, ...afterCaptcha } : status;
+  if (code === undefined) return solved;
+  const steps = solved.steps.map((step): Step => (step.name === 'code' ? { name: 'code', status: 'done' } : step));
+  return { ...solved, steps, nextSendAt: {} };
+}
+
+/**
+ * Returns whether a proof can wait for the next update of the workflow: it runs already, an update must follow before it
+ * can go on, and nothing that it does now depends on the proof.
+ */
+export function canBeCarried(name: keyof CarriedProofs, status: RegistrationStatus): boolean {
+  const { version, state, steps, sends } = status;
+  // a Signal-Server asks for the number, which the workflow stores, and a send that is unwanted now has to end
+  const isNeededNow =
+    name === 'code' && (steps.some(isStep('signal')) || sends.some((send) => send.state === 'sending'));
+  if (version === 0 || state !== 'pending' || isNeededNow) return false;
+  const following: readonly StepName[] = name === 'captcha' ? ['directory', 'code', 'credentials'] : ['credentials'];
+  return steps.some((step) => step.status !== 'done' && following.includes(step.name));
+}
+
+function isStep(wanted: StepName): (step: Step) => boolean {
+  return ({ name }) => name === wanted;
+}
+
+/** Returns whether a registration can go on. */
+export function isRunning({ state }: Pick<RegistrationStatus, 'state'>): boolean {
+  return state === 'pending' || state === 'waiting';
+}
+
+function stepsOf(state: RegistrationState): Pick<RegistrationStatus, 'steps' | 'nextSendAt'> {
+  return { steps: state.policy.map((name) => stepOf(name, state)), nextSendAt: nextSends(state) };
 }
 
 /** Returns what a running registration waits for. */

@@ -18,7 +18,7 @@ import { createPurgeActivities } from '../activities/purge.ts';
 import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
-import { createRegistrationDeviceActivities, type RegistrationDeviceDeps } from '../activities/registration-devices.ts';
+import { createRegistrationDevices } from '../activities/registration-devices.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
@@ -35,7 +35,7 @@ import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
-import { createRegistrations } from '../adapters/redis/registrations.ts';
+import { createRegistrations, type Registrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
@@ -43,7 +43,7 @@ import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Announcements, createAnnouncements } from '../platform/announcements.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
-import { createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import { type Cipher, createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
 import { inboxCare } from '../workflows/inbox-care.ts';
@@ -77,6 +77,13 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     events,
     oneTimeSecrets,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
+    registrationDevices: createRegistrationDevices({
+      ...deviceStores,
+      registrations,
+      events,
+      announcements,
+      devicesMax: config.DEVICES_MAX,
+    }),
     isOutage,
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
@@ -88,13 +95,6 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     accounts: store,
     sessions,
   });
-  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const signalSteps = createSignalSteps(redis, secretCipher);
-  const registration = createRegistrationActivities({ registrations, events, codes, signalSteps });
-  const verification = createVerificationActivities({
-    sessions: createVerificationSessions(redis, secretCipher),
-    codes,
-  });
   const finding = { accounts: store, isOutage: isMongoOutage, warnings: createRegistrationWarnings(redis), newId };
   const [notifications, recovery] = [createNotificationActivities(finding), createRecoveryActivities(finding)];
   const administration = createUserAdministrationActivities({ accounts: store, sessions, events });
@@ -102,10 +102,9 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     options: {
       activities: {
         ...accounts,
-        ...registration,
-        ...verification,
+        ...codesOf(config, { redis, registrations, events, secretCipher }),
         ...administration,
-        ...devicesOf(config, { ...deviceStores, redis, sessions, events, announcements, registrations, isOutage }),
+        ...devicesOf(config, { ...deviceStores, redis, sessions, events, announcements, isOutage }),
         ...notifications,
         ...credentials,
         ...erasure.activities,
@@ -123,6 +122,24 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
   };
+}
+
+/** The local activities of registrations and verifications. */
+function codesOf(
+  { PAYLOAD_KEY: payloadKey }: Config<'registration'>,
+  { redis, registrations, events, secretCipher }: CodeTools,
+) {
+  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
+  const signalSteps = createSignalSteps(redis, secretCipher);
+  return {
+    ...createRegistrationActivities({ registrations, events, codes, signalSteps }),
+    ...createVerificationActivities({ sessions: createVerificationSessions(redis, secretCipher), codes }),
+  };
+}
+
+interface CodeTools extends Pick<WorkerTools, 'redis' | 'events'> {
+  registrations: Registrations;
+  secretCipher: Cipher;
 }
 
 /** The stores of devices and their messages. */
@@ -164,7 +181,7 @@ function inboxCareOf(
 
 interface DeviceTools
   extends Omit<Parameters<typeof createDeviceActivities>[0], 'activity' | 'preKeys' | 'wakeUps'>,
-    Omit<RegistrationDeviceDeps, 'devicesMax'> {
+    Pick<Parameters<typeof createPushRegistrations>[0], 'isOutage'> {
   devices: Devices;
   preKeys: PreKeys;
   redis: WorkerTools['redis'];
@@ -172,13 +189,12 @@ interface DeviceTools
   announcements: Announcements;
 }
 
-/** The activities on devices, on links, on the device of a registration and on push registrations. */
-function devicesOf({ DATA_KEY, DEVICES_MAX: devicesMax }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
+/** The activities on devices, on links and on push registrations. */
+function devicesOf({ DATA_KEY }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
   const pushCipher = createCipher('push', DATA_KEY);
   const wakeUps = createWakeUps(redis);
   return {
     ...createDeviceActivities({ ...tools, wakeUps, activity: createDeviceActivity(redis) }),
-    ...createRegistrationDeviceActivities({ ...tools, devicesMax }),
     ...createLinkActivities({ ...tools, links: createLinks(redis, tools.announcements) }),
     ...createPushRegistrations({ ...tools, wakeUps, pushCipher }),
   };

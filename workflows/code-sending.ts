@@ -23,6 +23,8 @@ interface SendingOptions {
   refusedState(reason: string): 'refused' | 'rejected';
 }
 
+type Wishes = Pick<SendCodeInput, 'locale' | 'client'>;
+
 const delivery = proxyActivities<CodeSendingActivities>({
   taskQueue: 'delivery',
   startToCloseTimeout: '60s',
@@ -49,8 +51,12 @@ export class CodeSending {
     return send;
   }
 
-  /** Sends a code, waiting while its provider is unavailable, and publishes the result. */
-  async deliver(send: Send, wishes: Pick<SendCodeInput, 'locale' | 'client'> = {}): Promise<void> {
+  /**
+   * Sends a code, waiting while its provider is unavailable, and publishes the result.
+   *
+   * @param settled called when a provider has accepted or refused the code, before the result is published
+   */
+  async deliver(send: Send, wishes: Wishes = {}, settled: () => void = () => undefined): Promise<void> {
     const { number, channel } = send;
     const { to, country } = this.#options.destinationOf(channel);
     if (to === undefined) throw refusal('channel-not-available');
@@ -70,6 +76,7 @@ export class CodeSending {
       send.reason = result.reason;
       this.#flow.note(`code ${number} ${send.state} by ${channel}: ${result.reason}`);
     }
+    settled();
     await this.#flow.announce();
   }
 

@@ -17,7 +17,7 @@ interface FlowOptions {
   details?(timeline: readonly TimelineLine[]): string;
   /** Search attributes of the current state. Default: the awaited dependency, for a workflow without steps. */
   searchAttributes?(): SearchAttributeUpdatePair[];
-  /** Stores the current state where the api reads it. Called after every announced change. */
+  /** Stores the current state where the api reads it. Called for every announced change. */
   publish?(): Promise<void>;
   /** Called when a dependency that it waited for is available again. */
   resumed?(): void;
@@ -46,9 +46,9 @@ export class Flow {
     return [...this.calls.unavailable][0];
   }
 
-  /** Adds a line to the timeline. */
-  note(text: string): void {
-    this.#timeline.push({ at: Date.now(), text });
+  /** Adds a line to the timeline. `at`: when it happened, in milliseconds since the Unix epoch, if not just now. */
+  note(text: string, at = Date.now()): void {
+    this.#timeline.push({ at, text });
     this.show();
   }
 
@@ -57,10 +57,15 @@ export class Flow {
     setCurrentDetails((this.#options.details ?? timelineOf)(this.#timeline));
   }
 
-  /** Announces a change: shows it in details and search attributes, and publishes the state. */
-  async announce(): Promise<void> {
+  /** Shows a change in details and search attributes. */
+  change(): void {
     this.show();
     this.upsert();
+  }
+
+  /** Announces a change that no caller learns: shows it, and publishes the state. */
+  async announce(): Promise<void> {
+    this.change();
     // without a publication it must not await: an extra microtask could change the order of commands on replay
     if (this.#options.publish !== undefined) await this.#options.publish();
   }

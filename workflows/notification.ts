@@ -13,12 +13,13 @@ import {
   executeChild,
   ParentClosePolicy,
   proxyActivities,
+  proxyLocalActivities,
   startChild,
   WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { NotificationSendingActivities } from '../activities/notification-sending.ts';
-import type { NotificationActivities, OwnerToWarn, Warned } from '../activities/notifications.ts';
+import type { NotificationActivities, Warned } from '../activities/notifications.ts';
 import {
   type Notification,
   type NotificationChannel,
@@ -27,8 +28,9 @@ import {
 } from '../domain/notifications.ts';
 import type { ClientKind } from '../domain/verification.ts';
 import { notificationWorkflowId } from '../domain/workflow-ids.ts';
+import { DependencyCalls } from './dependency-calls.ts';
 import { Flow } from './flow.ts';
-import { heartbeatTimeout, retry } from './retries.ts';
+import { heartbeatTimeout, localStep, retry } from './retries.ts';
 import { userAttributesOf } from './search-attributes.ts';
 import { wakeDevices } from './wake-up.ts';
 
@@ -43,6 +45,8 @@ const { findRecipients, findOwner } = proxyActivities<NotificationActivities>({
   heartbeatTimeout,
   retry,
 });
+/** One attempt in the workflow worker, which costs a sixth of an activity. */
+const atOnce = proxyLocalActivities<NotificationActivities>({ ...localStep, retry: { maximumAttempts: 1 } });
 const { sendNotification } = proxyActivities<NotificationSendingActivities>({
   taskQueue: 'delivery',
   startToCloseTimeout: '60s',
@@ -63,6 +67,19 @@ export async function notification({
   if (recipients === undefined) return 'given-up';
   const { runId } = workflowInfo();
   const woken = wakesDevices(kind) && wakeDevices(calls, { userId, occasion: runId, reason: 'notification' });
+  const [outcomes] = await Promise.all([send(calls, { userId, kind, recipients, ...(cause && { cause }) }), woken]);
+  return outcomes;
+}
+
+/** A notification whose recipients are known. */
+type Addressed = Pick<Notification, 'userId' | 'kind' | 'cause'> & Required<Pick<Notification, 'recipients'>>;
+
+/** Sends a notification once by every channel of its kind, while its caller lets `calls` continue. */
+async function send(
+  calls: DependencyCalls,
+  { userId, kind, recipients, cause }: Addressed,
+): Promise<NotificationOutcome> {
+  const { runId } = workflowInfo();
   const outcomes = recipients
     .filter(({ channel }) => notificationChannels[kind].includes(channel))
     .map(async (recipient) => {
@@ -72,8 +89,23 @@ export async function notification({
       );
       return [recipient.channel, outcomeOf(isSent)] as const;
     });
-  const [ended] = await Promise.all([Promise.all(outcomes), woken]);
-  return Object.fromEntries(ended);
+  return Object.fromEntries(await Promise.all(outcomes));
+}
+
+/**
+ * Sends a notification in the calling workflow, which costs a quarter of a workflow of its own, and waits for it: also
+ * while a provider is unavailable, at most as long as `notification`. It is part of the timeline of that workflow.
+ */
+export async function sendNotificationHere(flow: Flow, told: Addressed): Promise<void> {
+  const until = Date.now() + giveUpMs;
+  const calls = new DependencyCalls({
+    isOver: () => Date.now() > until,
+    note: (text) => flow.note(text),
+    show: () => flow.show(),
+    announce: async () => flow.change(),
+    resumed: () => undefined,
+  });
+  await send(calls, told);
 }
 
 function outcomeOf(isSent: boolean | undefined): 'sent' | 'refused' | 'given-up' {
@@ -119,11 +151,7 @@ function childOptionsOf(told: Notification) {
  * each stop by the owner. The registering user cannot see whether there is an owner and cannot flood the mailbox.
  */
 export async function sendSecurityAlert(address: Warned, client?: ClientKind): Promise<void> {
-  const found: OwnerToWarn | string | null = await findOwner(address);
-  if (found === null) return;
-  const at = Date.now();
-  // histories of an earlier version hold only the user id
-  const owner =
-    typeof found === 'string' ? { userId: found, occasion: new Date(at).toISOString().slice(0, 10) } : found;
-  await notifyOwner({ ...owner, kind: 'number-registered', cause: { at, ...(client && { client }) } });
+  const owner = await atOnce.findOwner(address).catch(() => findOwner(address));
+  if (owner === null) return;
+  await notifyOwner({ ...owner, kind: 'number-registered', cause: { at: Date.now(), ...(client && { client }) } });
 }

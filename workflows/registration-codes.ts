@@ -1,6 +1,5 @@
 /** The code of a registration: each request for one, and an operator's switch to another channel. */
 import { condition, isCancellation } from '@temporalio/workflow';
-import type { RegistrationStatus } from '../domain/registration.ts';
 import { refuseReplacement, stuckSend } from '../domain/registration-refusals.ts';
 import type { Channel } from '../domain/verification.ts';
 import { sendSecurityAlert } from './notification.ts';
@@ -17,15 +16,15 @@ export class RegistrationCodes {
     this.#progress = progress;
   }
 
-  /** Sends a code by a channel. Returns before it is sent. */
-  async request(channel: Channel): Promise<RegistrationStatus> {
+  /** Begins to send a code by a channel, and returns before it is sent. */
+  request(channel: Channel): void {
     const { codes, flow } = this.#progress;
-    // before the first await, so that the validator of a concurrent update sees this send and refuses the update
+    // synchronous, so that the validator of a concurrent update sees this send and refuses the update
     const send = codes.begin(channel);
-    this.#sendSecurityAlert(channel);
-    await flow.announce();
-    void codes.deliver(send, this.#progress.wishes()).catch((err: unknown) => this.#fail(err));
-    return this.#progress.status();
+    flow.change();
+    // the owner is looked up together with the result, so that the code does not wait for it
+    const alert = () => this.#sendSecurityAlert(channel);
+    void codes.deliver(send, this.#progress.wishes(), alert).catch((err: unknown) => this.#fail(err));
   }
 
   /**
@@ -48,7 +47,8 @@ export class RegistrationCodes {
       await condition(() => !isTrying());
       throwIfRefused(refuseReplacement(channel, this.#progress.state(), { givenUp: stuck, now: Date.now() }));
     }
-    await this.request(channel);
+    this.request(channel);
+    await flow.announce();
   }
 
   /** Notifies an existing owner that their number or address is being registered. Does not wait for it. */

@@ -1,7 +1,13 @@
 /** What a registration is started with, and the updates and the query that it handles. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { ContactIdentity } from '../domain/identity.ts';
-import type { AskedApproval, RegistrationRules, RegistrationStatus, StepName } from '../domain/registration.ts';
+import type {
+  AskedApproval,
+  CarriedProofs,
+  RegistrationRules,
+  RegistrationStatus,
+  StepName,
+} from '../domain/registration.ts';
 import type { SignalRefusal } from '../domain/signal.ts';
 import type { Channel, ClientKind } from '../domain/verification.ts';
 
@@ -18,6 +24,12 @@ export interface RegistrationInput {
   /** Language of the messages, as returned by `languageFor`. */
   locale?: string;
   client?: ClientKind;
+}
+
+/** What every update of the user brings along. */
+export interface StepRequest {
+  /** The proofs that the api has stored since the last update. */
+  proofs?: CarriedProofs;
 }
 
 /**
@@ -42,7 +54,7 @@ export interface ApprovalAnswer {
 }
 
 /** A request to register at the Signal-Server. Attributes, keys and password are in Redis under the reference. */
-export interface SignalStepRequest {
+export interface SignalStepRequest extends StepRequest {
   requestRef: string;
   /** Keyed hash of the request. */
   requestHash: string;
@@ -71,25 +83,27 @@ export interface CancelRequest extends OperatorRequest {
 /** Returns the status of the registration. */
 export const registrationStatus = defineQuery<RegistrationStatus>('registrationStatus');
 /** Binds to the directory as the user. A newer update replaces an older one that waits for the directory. */
-export const authenticate = defineUpdate<StepAnswer, [{ username: string; passwordRef: string }]>('authenticate');
+export const authenticate = defineUpdate<StepAnswer, [StepRequest & { username: string; passwordRef: string }]>(
+  'authenticate',
+);
 /** Records that a captcha was verified. */
-export const passCaptcha = defineUpdate<StepAnswer>('passCaptcha');
+export const passCaptcha = defineUpdate<StepAnswer, [StepRequest]>('passCaptcha');
 /** Sends a code. Returns before it is sent. */
-export const requestCode = defineUpdate<RegistrationStatus, [{ channel: Channel }]>('requestCode');
+export const requestCode = defineUpdate<RegistrationStatus, [StepRequest & { channel: Channel }]>('requestCode');
 /** Records that the right code was typed. `send` identifies the proven channel. */
-export const confirmCode = defineUpdate<StepAnswer, [{ send?: number | undefined }]>('confirmCode');
+export const confirmCode = defineUpdate<StepAnswer, [StepRequest & { send?: number | undefined }]>('confirmCode');
 /** Hashes and stores a password, a PIN or both. */
-export const setCredentials = defineUpdate<StepAnswer, [{ credentialsRef: string }]>('setCredentials');
+export const setCredentials = defineUpdate<StepAnswer, [StepRequest & { credentialsRef: string }]>('setCredentials');
 /** Records that the device was described and stored. The keys are in the store, under the id of the registration. */
-export const setDevice = defineUpdate<StepAnswer, [{ identityKey: string }]>('setDevice');
+export const setDevice = defineUpdate<StepAnswer, [StepRequest & { identityKey: string }]>('setDevice');
 /** Records that the devices of the existing account are asked for an approval. */
-export const askApproval = defineUpdate<StepAnswer, [{ linkId: string }]>('askApproval');
+export const askApproval = defineUpdate<StepAnswer, [StepRequest & { linkId: string }]>('askApproval');
 /** A device of the existing account has answered, or the question has expired. */
 export const approvalAnswered = defineSignal<[ApprovalAnswer]>('approvalAnswered');
 /** Registers the number at the Signal-Server. A newer update replaces an older one that waits for the server. */
 export const registerAtSignal = defineUpdate<SignalStepAnswer, [SignalStepRequest]>('registerAtSignal');
 /** Records that the PIN of the existing account was typed. */
-export const approve = defineUpdate<StepAnswer>('approve');
+export const approve = defineUpdate<StepAnswer, [StepRequest]>('approve');
 /** Ends the registration and runs its compensations. An operator and an owner send a request, the user sends none. */
 export const cancel = defineUpdate<RegistrationStatus, [CancelRequest | undefined]>('cancel');
 /** Operator: calls every unavailable dependency again now, without waiting for the next scheduled attempt. */

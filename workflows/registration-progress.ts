@@ -1,12 +1,13 @@
 /** How far one registration is: its identity, the steps that are done, its lifetime and how it ended. */
 import { condition, proxyLocalActivities, uuid4 } from '@temporalio/workflow';
 import type { AccountInput } from '../activities/accounts.ts';
-import type { RegistrationActivities } from '../activities/registration.ts';
+import type { PublishInput, RegistrationActivities } from '../activities/registration.ts';
 import type { CredentialKind } from '../domain/account.ts';
 import { addressOf, type ContactIdentity, countryOf, withOnlyAddressOf } from '../domain/identity.ts';
 import {
   type ApprovalProof,
   type AskedApproval,
+  type CarriedProofs,
   currentStep,
   type DeviceRefusal,
   type ExistingAccount,
@@ -26,7 +27,10 @@ import type { ApprovalAnswer, RegistrationInput, StepAnswer } from './registrati
 import { localStep } from './retries.ts';
 import { searchAttributesOf } from './search-attributes.ts';
 
-const { publishStatus } = proxyLocalActivities<RegistrationActivities>(localStep);
+const { publishStatus, takeProofs } = proxyLocalActivities<RegistrationActivities>(localStep);
+
+const carriedSteps = ['captcha', 'code'] as const;
+const proofNotes = { captcha: 'captcha solved', code: 'right code typed' };
 
 /** The state of one registration. Every change is visible to operators, and announced changes to the user. */
 export class RegistrationProgress {
@@ -35,6 +39,8 @@ export class RegistrationProgress {
   readonly codes: CodeSending;
   /** Credentials that were replaced in an existing account. */
   replaced: CredentialKind[] = [];
+  /** The account whose creation has begun: unless the registration is completed, nothing of it stays. */
+  begun: AccountInput | undefined;
   readonly #newUserId = uuid4();
   readonly #done = new Set<StepName>();
   #identity: ContactIdentity;
@@ -45,6 +51,9 @@ export class RegistrationProgress {
   /** The identity key of the described device. */
   #identityKey: string | undefined;
   #refusedDevice: DeviceRefusal | undefined;
+  /** The secret of the credentials that are hashed when the account is created. */
+  #credentialsRef: string | undefined;
+  #rejectCredentials: (why: 'lost' | 'own-word') => void = () => undefined;
   #refusedCredentials: 'own-word' | undefined;
   #signalRefused: string | undefined;
   #expiresAt: number;
@@ -77,16 +86,17 @@ export class RegistrationProgress {
     this.flow.note('started');
   }
 
-  /** The state that rules and status are derived from. */
-  state(): RegistrationState {
+  /** The state that rules and status are derived from, with proofs that an update brings along. */
+  state(proofs: CarriedProofs = {}): RegistrationState {
     const { policy, rules, startedAt } = this.input;
     const { waitingFor } = this.flow;
+    const carried = carriedSteps.filter((name) => proofs[name] !== undefined && policy.includes(name));
     return {
       policy: this.#existing?.lock === undefined ? policy : [...policy, 'approval'],
       rules,
       startedAt,
       identity: this.#identity,
-      done: this.#done,
+      done: carried.length === 0 ? this.#done : new Set([...this.#done, ...carried]),
       sends: this.codes.sends,
       expiresAt: this.#expiresAt,
       version: this.#version,
@@ -111,7 +121,27 @@ export class RegistrationProgress {
 
   /** The result of a step, with the current status. */
   answer(outcome: StepAnswer['outcome']): StepAnswer {
-    return { outcome, status: this.status() };
+    return { outcome, status: this.answeredStatus() };
+  }
+
+  /** The current status for the api, which stores it. It has a version of its own, so that it replaces every older one. */
+  answeredStatus(): RegistrationStatus {
+    this.#version++;
+    return this.status();
+  }
+
+  /** Records proofs that an update brings along. What was recorded before stays. */
+  learn({ captcha, code }: CarriedProofs = {}): void {
+    if (captcha !== undefined) this.#record('captcha', captcha.at);
+    if (code === undefined) return;
+    this.#prove(code.send);
+    this.#record('code', code.at);
+  }
+
+  #record(name: keyof CarriedProofs, at: number): void {
+    if (this.#done.has(name) || !this.input.policy.includes(name)) return;
+    this.#done.add(name);
+    this.flow.note(proofNotes[name], at);
   }
 
   /** It has ended or was cancelled. */
@@ -172,11 +202,14 @@ export class RegistrationProgress {
   /** The account to create or to recover. */
   account(): AccountInput {
     const { registrationId, locale } = this.input;
+    const credentialsRef = this.#credentialsRef;
     return {
       registrationId,
       userId: this.userId,
       identity: this.provenIdentity,
       createdAt: Date.now(),
+      hasDevice: this.hasDevice,
+      ...(credentialsRef !== undefined && { credentialsRef }),
       ...(locale !== undefined && { locale }),
     };
   }
@@ -214,26 +247,71 @@ export class RegistrationProgress {
   }
 
   /** Records which send proved its channel. The first proof stays. */
-  prove(sendNumber: number | undefined): void {
+  #prove(sendNumber: number | undefined): void {
     this.#provenChannel ??= this.codes.sends.find(({ number }) => number === sendNumber)?.channel;
+  }
+
+  /** Records a proof that completes a step, as `finishStep`. */
+  finishProof(proofs: CarriedProofs): Promise<StepAnswer> {
+    this.learn(proofs);
+    return this.#answerStep();
   }
 
   /**
    * Records a completed step. After the last step it returns once the registration is closed, waits for a dependency,
-   * or requires the step `approval`.
+   * or requires another step.
    */
-  async finishStep(name: StepName, note: string): Promise<StepAnswer> {
-    const isNew = !this.#done.has(name);
-    if (isNew) {
+  finishStep(name: StepName, note: string): Promise<StepAnswer> {
+    if (!this.#done.has(name)) {
       this.#done.add(name);
       this.flow.note(note);
     }
-    await this.#stepFinished({ isNew });
+    return this.#answerStep();
+  }
+
+  async #answerStep(): Promise<StepAnswer> {
+    await this.#stepFinished();
     return this.answer('done');
   }
 
-  async #stepFinished({ isNew } = { isNew: true }): Promise<void> {
-    if (isNew && !this.isProven()) await this.flow.announce();
+  /** Only the credentials are open, and nobody has the identity yet: they are hashed when the account is created. */
+  areCredentialsLast(): boolean {
+    const open = this.input.policy.filter((name) => !this.#done.has(name));
+    return this.#existing === undefined && open.length === 1 && open[0] === 'credentials';
+  }
+
+  /** Completes the last step with credentials that are not hashed yet. */
+  async finishWithCredentials(credentialsRef: string): Promise<StepAnswer> {
+    this.#credentialsRef = credentialsRef;
+    let outcome: StepAnswer['outcome'] = 'done';
+    this.#rejectCredentials = (why) => {
+      outcome = why;
+    };
+    this.#done.add('credentials');
+    this.flow.note('credentials given');
+    await this.#stepFinished();
+    return this.answer(outcome);
+  }
+
+  /** Opens the credentials again, whose secret has expired or is a word of the user. */
+  reopenCredentials(why: 'lost' | 'own-word'): void {
+    this.#done.delete('credentials');
+    this.#credentialsRef = undefined;
+    this.#rejectCredentials(why);
+    this.flow.note(`credentials open again: ${why}`);
+  }
+
+  /**
+   * Records credentials that are stored. While the code is open, the api must tell the next proof at once: no update would
+   * follow that could carry it.
+   */
+  async finishCredentials(): Promise<StepAnswer> {
+    if (!this.#done.has('code')) this.learn(await takeProofs({ registrationId: this.input.registrationId }));
+    return this.finishStep('credentials', 'credentials set');
+  }
+
+  async #stepFinished(): Promise<void> {
+    this.flow.change();
     if (this.isSearchDue()) {
       await condition(() => !this.isSearchDue() || this.flow.calls.unavailable.size > 0);
     }
@@ -303,7 +381,7 @@ export class RegistrationProgress {
   }
 
   /** Records the device that was described. After an approval by a device it must have the identity key of the account. */
-  async describeDevice(identityKey: string): Promise<StepAnswer> {
+  describeDevice(identityKey: string): Promise<StepAnswer> {
     this.#identityKey = identityKey;
     this.#refusedDevice = undefined;
     return this.finishStep('device', 'device described');
@@ -319,12 +397,12 @@ export class RegistrationProgress {
   }
 
   /** Records that the devices of the existing account are asked. A newer question replaces an older one. */
-  async ask(linkId: string): Promise<StepAnswer> {
+  ask(linkId: string): StepAnswer {
     if (this.#asked?.linkId !== linkId) {
       this.#asked = { linkId, outcome: 'asked' };
       this.prolong();
       this.flow.note('devices of the account asked for approval');
-      await this.flow.announce();
+      this.flow.change();
     }
     return this.answer('done');
   }
@@ -342,6 +420,7 @@ export class RegistrationProgress {
       this.#refusedDevice = 'identity-differs';
     }
     await this.approve('device', 'approved by a device of the account');
+    if (!this.isProven()) await this.flow.announce();
   }
 
   /** Records an approval. The first one stays. */
@@ -384,10 +463,14 @@ export class RegistrationProgress {
     return condition(() => this.#isClosed);
   }
 
+  /** What is stored of the registration, with a new version. */
+  publication(): PublishInput {
+    const { registrationId, tokenHash } = this.input;
+    return { registrationId, tokenHash, status: this.answeredStatus() };
+  }
+
   /** Not `async`: an extra microtask could change the order of commands on replay. */
   #publish(): Promise<void> {
-    this.#version++;
-    const { registrationId, tokenHash } = this.input;
-    return publishStatus({ registrationId, tokenHash, status: this.status() });
+    return publishStatus(this.publication());
   }
 }

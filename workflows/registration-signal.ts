@@ -38,16 +38,21 @@ export function handleSignal(progress: RegistrationProgress): void {
   let newestTurn = 0;
   setHandler(
     registerAtSignal,
-    async (request): Promise<SignalStepAnswer> => {
+    async ({ proofs, ...request }): Promise<SignalStepAnswer> => {
       const turn = ++newestTurn;
       const isUnwanted = () => progress.isOver() || turn !== newestTurn;
+      let isAnswered = false;
+      progress.learn(proofs);
       await condition(() => !calls.isTrying('signal'));
       if (progress.isDone('signal')) return progress.answer('done');
       calls.unavailable.delete('signal');
       const attempt: { outcome?: SignalResult['outcome']; refusal?: SignalRefusal; err?: unknown } = {};
       void register(progress, request, isUnwanted)
         .then(async (result) => {
-          if (result.outcome === 'registered') await progress.finishStep('signal', 'registered at the Signal server');
+          if (result.outcome === 'registered') {
+            await progress.finishStep('signal', 'registered at the Signal server');
+            if (isAnswered && !progress.isOver()) await progress.flow.announce();
+          }
           if (result.outcome === 'refused') {
             attempt.refusal = result.refusal;
             await progress.refuseSignal(signalReason(result.refusal));
@@ -59,13 +64,14 @@ export function handleSignal(progress: RegistrationProgress): void {
         });
       const hasAnswer = () => attempt.outcome !== undefined || attempt.err !== undefined;
       await condition(() => hasAnswer() || calls.unavailable.has('signal'));
+      isAnswered = true;
       if (attempt.err !== undefined) throw attempt.err;
       if (attempt.outcome === undefined) return progress.answer('waiting');
       const answer = progress.answer(attempt.outcome === 'registered' ? 'done' : attempt.outcome);
       return { ...answer, ...(attempt.refusal && { refusal: attempt.refusal }) };
     },
     {
-      validator: (_request) => throwIfRefused(refuseSignal(progress.state())),
+      validator: ({ proofs }) => throwIfRefused(refuseSignal(progress.state(proofs))),
       description: 'Registers the number at the Signal server',
     },
   );

@@ -11,22 +11,26 @@
  * 5. `device`: the api has stored name and keys of the device; the workflow records it.
  *    `signal`, if the policy has it: register the number at a Signal-Server (registration-signal.ts). What it has
  *    registered is not compensated.
+ * Steps 2 and 3 may be proven while the workflow does not know it yet: the api stores the proof, and the next update
+ * brings it along, unless no update would follow.
  * When all steps are done:
- * 6. Claim name, number and address. What the directory has taken from the entry of another account and given to this
- *    one is transferred first. Compensation: release them.
- * 7. Create the account and add the device of step 5. Compensation: remove both.
- * 8. Send a welcome notification to its e-mail address, without waiting for it.
+ * 6. Create the account in one activity: hash the credentials if they came last, claim name, number and address, store the
+ *    account, add the device of step 5. What the directory has taken from the entry of another account and given to this
+ *    one is transferred first. Compensation: remove all of it.
+ * 7. Welcome the owner by e-mail. Nobody waits for it, and the registration is over for everybody else.
  *
  * If the identity already has an account with a registration lock, nothing is claimed and another step is added, if
  * possible before the device is described:
- * 9. `approval`: the PIN of that account, which the api has compared, or an approval by one of its devices. The user gets
+ * 8. `approval`: the PIN of that account, which the api has compared, or an approval by one of its devices. The user gets
  *    that account, with the password or PIN set in step 4, and its sessions end. The device of step 5 is added. After an
  *    approval by a device the other devices and their sessions stay, otherwise they end. An account whose lock has ended needs no approval.
  *
- * The compensations run in reverse order when the registration is cancelled, is rejected (for example because the
+ * The compensation runs when the registration is cancelled, is rejected (for example because the
  * identity belongs to another account) or expires. While a dependency is unavailable, the workflow waits: it publishes
  * which dependency it waits for and continues automatically. An operator can retry now, send the code by another
  * channel, or cancel.
+ *
+ * The api stores the status that an update returns. The workflow publishes what changes without a caller.
  */
 import {
   allHandlersFinished,
@@ -38,26 +42,19 @@ import {
   setHandler,
   TemporalFailure,
 } from '@temporalio/workflow';
-import type { AccountActivities, AccountInput, ClaimRefusal } from '../activities/accounts.ts';
+import type { AccountActivities, AccountInput, CreateAnswer } from '../activities/accounts.ts';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { RegistrationActivities } from '../activities/registration.ts';
 import type { ContactIdentity } from '../domain/identity.ts';
 import { recipientsOf } from '../domain/notifications.ts';
 import type { RegistrationStatus } from '../domain/registration.ts';
 import { refuseCode, refuseProof, refuseStep } from '../domain/registration-refusals.ts';
-import { Compensations } from './compensations.ts';
+import { startDeviceRemoval } from './device-removal.ts';
 import { transfer } from './identity-transfer.ts';
-import { notifyOwner } from './notification.ts';
+import { notifyOwner, sendNotificationHere } from './notification.ts';
 import { throwIfRefused } from './refusals.ts';
 import { RegistrationCodes } from './registration-codes.ts';
-import {
-  attachDevice,
-  existingOf,
-  handleApproval,
-  handleDevice,
-  removeDevice,
-  seekExisting,
-} from './registration-device.ts';
+import { handleApproval, handleDevice, seekExisting } from './registration-device.ts';
 import {
   authenticate,
   confirmCode,
@@ -84,13 +81,11 @@ const accounts = proxyActivities<AccountActivities>({ startToCloseTimeout: '30s'
 const readable = {
   hash: { summary: 'Hash and store password and PIN' },
   judge: { summary: 'Compare the password with the directory entry' },
-  claim: { summary: 'Claim name, number and address' },
-  reopen: { summary: 'Recover the existing account' },
-  release: { summary: 'Release name, number and address' },
   create: { summary: 'Create the account' },
-  remove: { summary: 'Remove the account' },
+  recover: { summary: 'Recover the existing account' },
+  remove: { summary: 'Remove what was created of the account' },
 };
-const { forget } = proxyLocalActivities<RegistrationActivities>(localStep);
+const { closeRegistration } = proxyLocalActivities<RegistrationActivities>(localStep);
 
 /** Runs one registration until it has an account or ends without one. Returns the final status. */
 export async function registration(input: RegistrationInput): Promise<RegistrationStatus> {
@@ -110,19 +105,18 @@ export async function registration(input: RegistrationInput): Promise<Registrati
 
 /** Waits for the steps of the user, then finishes. An account that needs an approval makes it wait again. */
 async function run(progress: RegistrationProgress): Promise<RegistrationStatus> {
-  const undo = new Compensations();
   try {
     while (!progress.isOver()) {
       await progress.untilStepsDone();
       if (progress.isSearchDue()) await seekExisting(progress);
-      else if (!progress.isOver()) await finish(progress, undo);
+      else if (!progress.isOver()) await finish(progress);
     }
   } catch (err) {
     if (!(err instanceof TemporalFailure)) throw err;
     if (isCancellation(err)) progress.end('cancelled', 'operator');
     else progress.end('rejected', 'internal-error');
   }
-  await CancellationScope.nonCancellable(() => close(progress, undo));
+  await CancellationScope.nonCancellable(() => close(progress));
   return progress.status();
 }
 
@@ -133,10 +127,12 @@ function handleDirectory(progress: RegistrationProgress): void {
   let newestTurn = 0;
   setHandler(
     authenticate,
-    async (request): Promise<StepAnswer> => {
+    async ({ proofs, ...request }): Promise<StepAnswer> => {
       const turn = ++newestTurn;
       const isUnwanted = () => progress.isOver() || turn !== newestTurn;
       const attempt: Partial<Pick<StepAnswer, 'outcome' | 'retryAfterSeconds'>> & { err?: unknown } = {};
+      let isAnswered = false;
+      progress.learn(proofs);
       calls.unavailable.delete('directory');
       void calls
         .callWhenAvailable('directory', () => directory.authenticate({ registrationId, ...request }), isUnwanted)
@@ -144,6 +140,7 @@ function handleDirectory(progress: RegistrationProgress): void {
           if (answer?.outcome === 'limited') attempt.retryAfterSeconds = answer.retryAfterSeconds;
           attempt.outcome =
             answer?.outcome === 'ok' ? await adopt(progress, answer.identity) : (answer?.outcome ?? 'lost');
+          if (isAnswered && !progress.isOver()) await progress.flow.announce();
         })
         .catch((err: unknown) => {
           attempt.err = err ?? new Error('unknown');
@@ -152,10 +149,11 @@ function handleDirectory(progress: RegistrationProgress): void {
       await condition(() => hasAnswer() || calls.unavailable.has('directory'));
       if (attempt.err !== undefined) throw attempt.err;
       const { outcome = 'waiting', retryAfterSeconds } = attempt;
+      isAnswered = true;
       return { ...progress.answer(outcome), ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
     },
     {
-      validator: (_request) => throwIfRefused(refuseStep('directory', progress.state())),
+      validator: ({ proofs }) => throwIfRefused(refuseStep('directory', progress.state(proofs))),
       description: 'Binds to the directory as the user',
     },
   );
@@ -169,25 +167,33 @@ function adopt(progress: RegistrationProgress, identity: ContactIdentity): Promi
 
 /** Step 2. */
 function handleCaptcha(progress: RegistrationProgress): void {
-  setHandler(passCaptcha, (): Promise<StepAnswer> => progress.finishStep('captcha', 'captcha solved'), {
-    validator: () => throwIfRefused(refuseProof('captcha', progress.state())),
+  const proven = () => ({ captcha: { at: Date.now() } });
+  setHandler(passCaptcha, ({ proofs }) => progress.finishProof({ ...proven(), ...proofs }), {
+    validator: (_request) => throwIfRefused(refuseProof('captcha', progress.state())),
     description: 'Records that a captcha was verified',
   });
 }
 
 /** Step 3. */
 function handleCode(progress: RegistrationProgress, codes: RegistrationCodes): void {
-  setHandler(requestCode, ({ channel }): Promise<RegistrationStatus> => codes.request(channel), {
-    validator: ({ channel }) => throwIfRefused(refuseCode(channel, progress.state(), Date.now())),
-    description: 'Sends a code by the given channel',
-  });
+  setHandler(
+    requestCode,
+    async ({ channel, proofs }): Promise<RegistrationStatus> => {
+      progress.learn(proofs);
+      codes.request(channel);
+      return progress.answeredStatus();
+    },
+    {
+      validator: ({ channel, proofs }) => throwIfRefused(refuseCode(channel, progress.state(proofs), Date.now())),
+      description: 'Sends a code by the given channel',
+    },
+  );
   setHandler(
     confirmCode,
-    async (proof): Promise<StepAnswer> => {
-      // updates in histories of an earlier version have no send number
-      progress.prove(proof?.send);
+    async ({ send, proofs }): Promise<StepAnswer> => {
+      progress.learn({ code: { at: Date.now(), ...(send !== undefined && { send }) }, ...proofs });
       if (progress.input.policy.includes('signal')) await saveNumber(progress);
-      return progress.finishStep('code', 'right code typed');
+      return progress.finishProof({});
     },
     {
       validator: (_proof) => throwIfRefused(refuseProof('code', progress.state())),
@@ -196,12 +202,14 @@ function handleCode(progress: RegistrationProgress, codes: RegistrationCodes): v
   );
 }
 
-/** Step 4. */
+/** Step 4. As the last step it is done by the activity that creates the account. */
 function handleCredentials(progress: RegistrationProgress): void {
   const { registrationId } = progress.input;
   setHandler(
     setCredentials,
-    async ({ credentialsRef }): Promise<StepAnswer> => {
+    async ({ credentialsRef, proofs }): Promise<StepAnswer> => {
+      progress.learn(proofs);
+      if (progress.areCredentialsLast()) return progress.finishWithCredentials(credentialsRef);
       const hash = (identity: ContactIdentity) =>
         accounts.hashCredentials.executeWithOptions(readable.hash, [{ registrationId, credentialsRef, identity }]);
       let { identity } = progress.state();
@@ -211,99 +219,99 @@ function handleCredentials(progress: RegistrationProgress): void {
         ({ identity } = progress.state());
         kept = await hash(identity);
       }
-      if (kept !== 'kept') return progress.answer(kept);
-      return progress.finishStep('credentials', 'credentials set');
+      return kept === 'kept' ? progress.finishCredentials() : progress.answer(kept);
     },
     {
-      validator: (_request) => throwIfRefused(refuseStep('credentials', progress.state())),
+      validator: ({ proofs }) => throwIfRefused(refuseStep('credentials', progress.state(proofs))),
       description: 'Hashes and stores a password, a PIN or both',
     },
   );
 }
 
-/** Steps 6 and 7, or what step 9 requires once all steps are done. */
-async function finish(progress: RegistrationProgress, undo: Compensations): Promise<void> {
+/** Step 6, or what step 8 requires once all steps are done. */
+async function finish(progress: RegistrationProgress): Promise<void> {
   const account = progress.account();
   if (progress.existing !== undefined) return recover(progress, account);
-  const { calls } = progress.flow;
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
   const isUnwanted = () => progress.isOver() || Date.now() > until;
-
-  const release = () => accounts.releaseIdentity.executeWithOptions(readable.release, [account]);
-  undo.add(() => calls.callUntilDone('database', release));
-  const claimed = await claimFor(progress, account, isUnwanted);
-  if (claimed === false) return progress.end('rejected', 'identity-taken');
-  if (typeof claimed === 'object') return progress.meet(existingOf(claimed));
-
-  const remove = () => accounts.removeAccount.executeWithOptions(readable.remove, [account]);
-  undo.add(() => calls.callUntilDone('database', remove));
-  const create = () => accounts.createAccount.executeWithOptions(readable.create, [account]).then(() => true);
-  const isDone = await calls.callWhenAvailable('database', create, isUnwanted);
+  // before the activity: one that timed out may still have taken effect
+  progress.begun ??= account;
+  const answer = await createFor(progress, account, isUnwanted);
   if (progress.isOver()) return;
-  if (!isDone) return progress.end('expired', 'database-unavailable');
-  undo.add(() => calls.callUntilDone('database', () => removeDevice(account)));
-  await complete(progress, account, isUnwanted);
+  if (answer === undefined) return progress.end('expired', 'database-unavailable');
+  switch (answer.outcome) {
+    case 'created':
+      return progress.end('completed');
+    case 'taken':
+      return progress.end('rejected', 'identity-taken');
+    case 'locked':
+      return progress.meet({ userId: answer.lockedBy, ...(answer.lock && { lock: answer.lock }) });
+    case 'device-refused':
+      return progress.reopenDevice(answer.why);
+    default:
+      return progress.reopenCredentials(answer.outcome);
+  }
 }
 
-/** Gives the account its device. Without one that fits, the step is open again and the registration continues. */
-async function complete(
+/** Creates the account. What the directory has taken from the entries of other accounts is transferred first. */
+async function createFor(
   progress: RegistrationProgress,
   account: AccountInput,
   isUnwanted: () => boolean,
-): Promise<void> {
-  const given = await attachDevice(progress, account, isUnwanted);
-  if (progress.isOver() || given === 'again') return;
-  if (given === 'given') progress.end('completed');
-  else progress.end('expired', 'database-unavailable');
-}
-
-/** Step 6. What the directory has taken from the entries of other accounts is transferred first. */
-async function claimFor(
-  progress: RegistrationProgress,
-  account: AccountInput,
-  isUnwanted: () => boolean,
-): Promise<true | ClaimRefusal | undefined> {
+): Promise<Exclude<CreateAnswer, { outcome: 'held' }> | undefined> {
   const { calls } = progress.flow;
-  const claim = () => accounts.claimIdentity.executeWithOptions(readable.claim, [account]);
-  const claimed = await calls.callWhenAvailable('database', claim, isUnwanted);
-  if (typeof claimed !== 'object' || !('heldBy' in claimed)) return claimed;
+  const create = () => accounts.createAccount.executeWithOptions(readable.create, [account]);
+  const answer = await calls.callWhenAvailable('database', create, isUnwanted);
+  if (answer?.outcome !== 'held') return answer;
   const { userId, identity, locale } = account;
   const recipients = recipientsOf({ ...identity, ...(locale !== undefined && { locale }) });
   const claimant = { changeId: account.registrationId, userId, recipients };
-  const isFree = await transfer(claimant, claimed.heldBy, (read) =>
+  const isFree = await transfer(claimant, answer.heldBy, (read) =>
     calls.callWhenAvailable('directory', read, isUnwanted),
   );
-  if (!isFree) return claimed.otherwise;
+  if (!isFree) return answer.otherwise;
   progress.flow.note('name, number or address transferred, as the directory says');
-  const again = await calls.callWhenAvailable('database', claim, isUnwanted);
-  return typeof again === 'object' && 'heldBy' in again ? again.otherwise : again;
+  const again = await calls.callWhenAvailable('database', create, isUnwanted);
+  return again?.outcome === 'held' ? again.otherwise : again;
 }
 
-/** Step 9, once it is approved: the user gets the existing account. */
+/** Step 8, once it is approved: the user gets the existing account. */
 async function recover(progress: RegistrationProgress, account: AccountInput): Promise<void> {
   const until = Date.now() + progress.input.rules.waitMaxSeconds * 1000;
   const input = { ...account, keepsDevices: progress.isApprovedByDevice };
-  const reopen = () => accounts.recoverAccount.executeWithOptions(readable.reopen, [input]);
-  const replaced = await progress.flow.calls.callWhenAvailable('database', reopen, () => Date.now() > until);
-  if (replaced === undefined) return progress.end('expired', 'database-unavailable');
-  if (replaced === false) return progress.end('rejected', 'identity-taken');
-  progress.replaced = replaced;
-  await complete(progress, account, () => Date.now() > until);
+  const act = () => accounts.recoverAccount.executeWithOptions(readable.recover, [input]);
+  const answer = await progress.flow.calls.callWhenAvailable('database', act, () => Date.now() > until);
+  if (answer === undefined) return progress.end('expired', 'database-unavailable');
+  if (answer.outcome === 'taken') return progress.end('rejected', 'identity-taken');
+  if (answer.outcome === 'device-refused') return progress.isOver() ? undefined : progress.reopenDevice(answer.why);
+  progress.replaced = answer.replaced;
+  for (const device of answer.ended) {
+    await startDeviceRemoval({ userId: account.userId, ...device, at: account.createdAt, why: 'replaced' });
+  }
+  progress.end('completed');
 }
 
-/** Runs the compensations unless it is completed, and step 8 if it is. */
-async function close(progress: RegistrationProgress, undo: Compensations): Promise<void> {
+/** Compensates unless it is completed, and takes step 7 if it is. */
+async function close(progress: RegistrationProgress): Promise<void> {
   progress.endIfCancelled();
-  if (progress.outcome !== 'completed') await undo.run();
-  await progress.flow.announce();
+  const { begun, outcome } = progress;
+  if (outcome !== 'completed') {
+    if (begun !== undefined) {
+      const remove = () => accounts.removeAccount.executeWithOptions(readable.remove, [begun]);
+      await progress.flow.calls.callUntilDone('database', remove);
+    }
+    // a handler that still runs must not delay it
+    await progress.flow.announce();
+  }
   progress.markClosed();
   // after the last handler, so that credentials it stored late are removed too
   await condition(allHandlersFinished);
-  await forget({ registrationId: progress.input.registrationId, status: progress.status() });
-  if (progress.outcome === 'completed') await tellOwner(progress);
+  progress.flow.change();
+  await closeRegistration(progress.publication());
+  if (outcome === 'completed') await tellOwner(progress);
 }
 
-/** Step 8, or a notification for each credential that was replaced in an existing account. */
+/** Step 7, or a notification for each credential that was replaced in an existing account. */
 async function tellOwner(progress: RegistrationProgress): Promise<void> {
   const { userId, existing, replaced } = progress;
   const { email } = progress.provenIdentity;
@@ -315,8 +323,8 @@ async function tellOwner(progress: RegistrationProgress): Promise<void> {
       await notifyOwner({ userId, kind: `${kind}-changed`, occasion: progress.input.registrationId });
     }
   } else if (email !== undefined) {
-    // the recipient is known, so the notification need not read the account
+    // the recipient is known, so the account is not read
     const recipients = recipientsOf({ email, ...progress.wishes() });
-    await notifyOwner({ userId, kind: 'welcome', occasion: 'account', recipients });
+    await sendNotificationHere(progress.flow, { userId, kind: 'welcome', recipients });
   }
 }

@@ -4,6 +4,7 @@ import { type Account, epochOf } from '../../domain/account.ts';
 import { deviceIn } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { approvableAt, type DeviceLink, numberChangeWaitMs } from '../../domain/link.ts';
+import { isRunning } from '../../domain/registration.ts';
 import type { DeviceSession } from '../authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireEnabled } from '../sessions.ts';
@@ -73,8 +74,8 @@ async function registrationLockSeconds(
   const ids = await registrationWarnings.registrationsOf(userId);
   const found = await Promise.all(ids.map((registrationId) => registrations.read(registrationId)));
   const asking = found.flatMap((stored) => {
-    const isRunning = stored?.status.state === 'pending' || stored?.status.state === 'waiting';
-    return isRunning && stored.status.existing?.userId === userId ? [stored.status.expiresAt] : [];
+    if (stored === undefined || !isRunning(stored.status)) return [];
+    return stored.status.existing?.userId === userId ? [stored.status.expiresAt] : [];
   });
   return Math.max(0, ...asking.map((expiresAt) => (expiresAt - Date.now()) / 1000));
 }

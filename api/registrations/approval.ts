@@ -53,7 +53,7 @@ async function openByPin(
   await requireCredential(deps, { userId, kind: 'pin', secret: pin }, caller).catch((err: unknown) => {
     throw err instanceof Failure && err.code === 'credentials-wrong' ? locked(status, lock, 'The PIN is wrong') : err;
   });
-  const answer = await updateRegistration(deps, registrationId, approve, []);
+  const answer = await updateRegistration(deps, registrationId, approve, {});
   deps.events.stepDone(registrationId, 'approval');
   return { status: 200, body: await finalView(deps, registrationId, answer.status) };
 }
@@ -71,7 +71,7 @@ async function ask(
   }
   await limitStep(deps, caller, 'approval');
   const offer = { registrationId, userId: existing.userId, deviceName, client: 'registration', publicKey, nonceHash };
-  await updateRegistration(deps, registrationId, askApproval, [{ linkId: minted.id }]);
+  await updateRegistration(deps, registrationId, askApproval, { linkId: minted.id });
   const { linkId, linkToken, expiresAt } = await createApprovalLink(deps, { ...offer, caller, minted });
   return { status: 202, body: { linkId, linkToken, expiresAt: new Date(expiresAt).toISOString() } };
 }

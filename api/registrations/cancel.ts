@@ -18,7 +18,7 @@ export async function cancelRegistration(
 ): Promise<AnswerOf<Op>> {
   if (caller.status.state === 'cancelled') return { status: 204 };
   requireRunning(caller.status);
-  await updateRegistration(deps, caller.registrationId, cancel, [undefined]).catch(async (err: unknown) => {
+  await updateRegistration(deps, caller.registrationId, cancel, undefined).catch(async (err: unknown) => {
     // a parallel request may have cancelled it
     const isClosed = err instanceof Failure && err.code === 'registration-closed';
     const stored = isClosed ? await deps.registrations.read(caller.registrationId) : undefined;

@@ -5,7 +5,7 @@ import { passCaptcha } from '../../workflows/registration-messages.ts';
 import { type CaptchaDeps, requireProvider, useCaptcha } from '../captchas.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
-import { currentView, finalView, isDone, requireStep, type ViewDeps } from './status.ts';
+import { carryProof, currentView, finalView, isDone, requireStep, type ViewDeps } from './status.ts';
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Offer = typeof registrationOperations.offerCaptcha;
@@ -31,7 +31,9 @@ export async function verifyCaptcha(
   if (isDone(caller.status, 'captcha')) return { status: 200, body: await currentView(deps, registrationId) };
   const use = { holder: registrationId, subject: registrationId, address: caller.address };
   const passed = await useCaptcha(deps, use, token);
-  const [{ status }] = await Promise.all([updateRegistration(deps, registrationId, passCaptcha, []), passed()]);
+  const isCarried = await carryProof(deps, caller, 'captcha', { at: Date.now() });
+  const told = isCarried ? undefined : updateRegistration(deps, registrationId, passCaptcha, {});
+  const [answer] = await Promise.all([told, passed()]);
   deps.events.stepDone(registrationId, 'captcha');
-  return { status: 200, body: await finalView(deps, registrationId, status) };
+  return { status: 200, body: await finalView(deps, registrationId, answer?.status) };
 }

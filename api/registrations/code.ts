@@ -20,6 +20,7 @@ import {
 import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
 import {
+  carryProof,
   currentView,
   endOf,
   finalView,
@@ -74,7 +75,7 @@ export async function requestCodeOf(
   requireSendable(caller.status, channel);
   const consumed = await limitSendBy(deps, caller, { channel, captcha }, updateId);
   const updated = await orRefund(consumed, () =>
-    updateRegistration(deps, registrationId, requestCode, [{ channel }], updateId),
+    updateRegistration(deps, registrationId, requestCode, { channel }, updateId),
   ).catch((err: unknown) => {
     throw withLimit(err, deps, caller);
   });
@@ -138,13 +139,22 @@ export async function confirmCodeOf(
     });
   }
   if (isDone(status, 'code')) return currentView(deps, registrationId);
-  // the script has marked the code: a repeat after a crash gets `already` and sends the same update again
-  const updateId = send === undefined ? undefined : `code-${send}`;
-  const answer = await updateRegistration(deps, registrationId, confirmCode, [{ send }], updateId).catch(
-    (err: unknown) => endOf(deps, registrationId, err),
-  );
+  // the script has marked the code: a repeat after a crash gets `already` and goes on here
+  const isCarried = await carryProof(deps, caller, 'code', { at: Date.now(), ...(send !== undefined && { send }) });
+  const answer = isCarried ? undefined : await confirm(deps, registrationId, send);
   deps.events.stepDone(registrationId, 'code');
-  return finalView(deps, registrationId, answer.status);
+  return finalView(deps, registrationId, answer?.status);
+}
+
+function confirm(
+  deps: UpdateDeps,
+  registrationId: string,
+  send: number | undefined,
+): Promise<{ status: RegistrationStatus }> {
+  const updateId = send === undefined ? undefined : `code-${send}`;
+  return updateRegistration(deps, registrationId, confirmCode, { send }, updateId).catch((err: unknown) =>
+    endOf(deps, registrationId, err),
+  );
 }
 
 function check(

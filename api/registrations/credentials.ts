@@ -30,10 +30,10 @@ export async function submitCredentials(
   if (password !== undefined) await requireStrongPassword(deps, password, []);
   if (pin !== undefined) requireStrongPin(pin);
   const credentialsRef = await deps.oneTimeSecrets.put({ password, pin });
-  let answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }], minted.id);
+  let answer = await updateRegistration(deps, registrationId, setCredentials, { credentialsRef }, minted.id);
   // an earlier attempt of the same request was refused, or its secret has expired; send the new one
   if (answer.outcome === 'lost' || answer.outcome === 'own-word') {
-    answer = await updateRegistration(deps, registrationId, setCredentials, [{ credentialsRef }]);
+    answer = await updateRegistration(deps, registrationId, setCredentials, { credentialsRef });
   }
   await deps.oneTimeSecrets.remove(credentialsRef);
   if (answer.outcome === 'own-word') throw ownWordFailure();

@@ -2,6 +2,7 @@
 import type { Device } from '../../contract/devices.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { registrationOperations } from '../../contract/registrations.ts';
+import { isRunning } from '../../domain/registration.ts';
 import { setDevice } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
 import { checkDevice, requireAddedBy } from '../new-devices.ts';
@@ -35,14 +36,14 @@ export async function submitDevice(
   { holder: caller, body: device }: HandlerInput<Op>,
 ): Promise<AnswerOf<Op>> {
   const { registrationId, status } = caller;
-  const isOver = status.state !== 'pending' && status.state !== 'waiting';
-  if (isOver && isDone(status, 'device')) return { status: 200, body: await finalView(deps, registrationId, status) };
+  if (!isRunning(status) && isDone(status, 'device'))
+    return { status: 200, body: await finalView(deps, registrationId, status) };
   requireStep(deps, caller, 'device');
   // counted before the signatures are verified, because that costs most
   await limitStep(deps, caller, 'device');
   await requireFitting(deps, caller, device);
   await deps.registrations.saveDevice(registrationId, device);
-  const answer = await updateRegistration(deps, registrationId, setDevice, [{ identityKey: device.identityKey }]);
+  const answer = await updateRegistration(deps, registrationId, setDevice, { identityKey: device.identityKey });
   deps.events.stepDone(registrationId, 'device');
   return { status: 200, body: await finalView(deps, registrationId, answer.status) };
 }

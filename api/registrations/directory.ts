@@ -64,7 +64,7 @@ async function bind(
   password: string,
 ): Promise<StepAnswer> {
   const passwordRef = await deps.oneTimeSecrets.put(password);
-  const answer = await updateRegistration(deps, registrationId, authenticate, [{ username, passwordRef }]);
+  const answer = await updateRegistration(deps, registrationId, authenticate, { username, passwordRef });
   // a step that waits for the directory tries again with the secret until it expires
   if (answer.outcome !== 'waiting') await deps.oneTimeSecrets.remove(passwordRef);
   return answer;

@@ -47,10 +47,8 @@ export async function submitSignal(
   const request = requestOf(body, deriveDevicePassword(bearerOf(authorization) ?? ''), caller.userAgent);
   const requestRef = await deps.signalSteps.saveRequest(registrationId, request);
   const hasPreKeys = Object.keys(request.preKeys).length > 0;
-  const args: [{ requestRef: string; requestHash: string; hasPreKeys: boolean }] = [
-    { requestRef, requestHash: submitted.requestHash, hasPreKeys },
-  ];
-  const answer = await updateRegistration(deps, registrationId, registerAtSignal, args).catch(
+  const step = { requestRef, requestHash: submitted.requestHash, hasPreKeys };
+  const answer = await updateRegistration(deps, registrationId, registerAtSignal, step).catch(
     async (err: unknown): Promise<SignalStepAnswer | undefined> => {
       // the same request, sent in parallel, was faster
       if ((await findAnswer(deps, submitted)) === undefined) throw err;

@@ -3,7 +3,13 @@ import type { ReadCheckState } from '../../adapters/redis/codes.ts';
 import { keys } from '../../adapters/redis/keys.ts';
 import type { Registration } from '../../contract/registrations.ts';
 import { Failure } from '../../domain/failures.ts';
-import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
+import {
+  type CarriedProofs,
+  canBeCarried,
+  isRunning,
+  type RegistrationStatus,
+  type StepName,
+} from '../../domain/registration.ts';
 import { checksLeft, nextCheckAt } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
@@ -26,7 +32,7 @@ export interface RegistrationCaller extends Caller {
 /** Requires a registration that has not ended. @throws {Failure} registration-expired, registration-closed */
 export function requireRunning(status: RegistrationStatus): void {
   if (status.state === 'expired') throw new Failure('registration-expired');
-  if (status.state === 'pending' || status.state === 'waiting') return;
+  if (isRunning(status)) return;
   throw new Failure('registration-closed', {
     message: `The registration is ${status.state}`,
     fields: { state: status.state },
@@ -74,16 +80,29 @@ export async function limitStep(
 }
 
 /**
- * Returns the view after a step that may have been the last one.
+ * Stores the proof of a step for the next update of the workflow, if one must follow anyway: an update costs more than
+ * everything else that the step does. Returns false when the workflow must be told at once. Safe to repeat.
+ */
+export async function carryProof<Name extends keyof CarriedProofs>(
+  { registrations }: Pick<ApiDeps, 'registrations'>,
+  { registrationId, status }: RegistrationCaller,
+  name: Name,
+  proof: Required<CarriedProofs>[Name],
+): Promise<boolean> {
+  return canBeCarried(name, status) && (await registrations.carryProof(registrationId, name, proof));
+}
+
+/**
+ * Returns the view after a step that may have been the last one, of the given status or the stored one.
  *
  * @throws {Failure} identity-taken, when it was rejected for that
  */
 export async function finalView(
   deps: ViewDeps,
   registrationId: string,
-  status: RegistrationStatus,
+  status?: RegistrationStatus,
 ): Promise<Registration> {
-  if (status.state === 'rejected' && status.reason === 'identity-taken') throw new Failure('identity-taken');
+  if (status?.state === 'rejected' && status.reason === 'identity-taken') throw new Failure('identity-taken');
   return currentView(deps, registrationId, status);
 }
 
@@ -124,7 +143,6 @@ export function view(
   checks: ReadCheckState | undefined,
 ): Registration {
   const isCodeOpen = status.steps.some((step) => step.name === 'code' && step.status !== 'done');
-  const isRunning = status.state === 'pending' || status.state === 'waiting';
   const { waitingFor, reason, phone, email, userId } = status;
   // without a code no time matters
   const now = checks?.readAt ?? 0;
@@ -141,7 +159,7 @@ export function view(
     nextSmsAt: instantOf(status.nextSendAt.sms),
     nextVoiceAt: instantOf(status.nextSendAt.voice),
     nextEmailAt: instantOf(status.nextSendAt.email),
-    nextCheckAt: isCodeOpen && isRunning ? instantOf(nextCheckAt(checks, rules, now)) : null,
+    nextCheckAt: isCodeOpen && isRunning(status) ? instantOf(nextCheckAt(checks, rules, now)) : null,
     attemptsLeft: checksLeft(checks, rules.checksMax, now),
     ...(userId && { userId }),
   };

@@ -31,7 +31,7 @@ export async function stopRegistrations(
 /** Ends a registration; returns false when it had already ended. */
 async function end(deps: UpdateDeps, registrationId: string): Promise<boolean> {
   try {
-    await updateRegistration(deps, registrationId, cancel, [{ reason: 'stopped-by-owner' }]);
+    await updateRegistration(deps, registrationId, cancel, { reason: 'stopped-by-owner' });
     return true;
   } catch (err) {
     if (!(err instanceof Failure) || !['registration-closed', 'registration-expired'].includes(err.code)) throw err;

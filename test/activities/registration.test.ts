@@ -16,6 +16,7 @@ function scene() {
   const activities = createRegistrationActivities({
     registrations: {
       write: async (...args) => void written.push(args),
+      takeProofs: async () => ({}),
       removeCredentials: async (id) => void forgotten.push(`credentials of ${id}`),
       removeDevice: async (id) => void forgotten.push(`device of ${id}`),
     },
@@ -35,7 +36,7 @@ describe('publishStatus()', () => {
     const { publishStatus, written } = scene();
     const status = statusOf('pending');
     await publishStatus({ registrationId: 'r1', tokenHash: 'h', status });
-    assert.deepEqual(written, [['r1', 'h', status]]);
+    assert.deepEqual(written, [['r1', status, 'h']]);
   });
 });
 
@@ -52,24 +53,26 @@ describe('saveVerifiedNumber() and saveSignalAnswer()', () => {
   });
 });
 
-describe('forget()', () => {
-  it('removes credentials and codes of a registration that was not completed, and counts its end', async () => {
-    const { forget, forgotten, recorded } = scene();
-    await forget({ registrationId: 'r1', status: statusOf('rejected', 'identity-taken') });
+describe('closeRegistration()', () => {
+  it('publishes the end, removes credentials and codes of a registration that was not completed, and counts its end', async () => {
+    const { closeRegistration, forgotten, recorded, written } = scene();
+    const status = statusOf('rejected', 'identity-taken');
+    await closeRegistration({ registrationId: 'r1', tokenHash: 'h', status });
+    assert.deepEqual(written, [['r1', status, 'h']]);
     assert.deepEqual(forgotten, ['credentials of r1', 'device of r1', 'codes of r1 to register']);
     assert.deepEqual(recorded, [{ name: 'registrationEnded', args: ['r1', 'rejected', 'identity-taken', undefined] }]);
   });
 
   it('removes what the step signal has stored, if the registration has the step', async () => {
-    const { forget, forgotten } = scene();
+    const { closeRegistration, forgotten } = scene();
     const status = { ...statusOf('completed'), steps: [{ name: 'signal', status: 'done' } as const] };
-    await forget({ registrationId: 'r1', status });
+    await closeRegistration({ registrationId: 'r1', tokenHash: 'h', status });
     assert.deepEqual(forgotten, ['credentials of r1', 'device of r1', 'step signal of r1']);
   });
 
   it('keeps the verified code of a completed registration, so that a late repeat succeeds', async () => {
-    const { forget, forgotten } = scene();
-    await forget({ registrationId: 'r1', status: statusOf('completed') });
+    const { closeRegistration, forgotten } = scene();
+    await closeRegistration({ registrationId: 'r1', tokenHash: 'h', status: statusOf('completed') });
     assert.deepEqual(forgotten, ['credentials of r1', 'device of r1']);
   });
 });

@@ -27,7 +27,7 @@ export const bind = (scene: Scene, passwordRef = 'ref-1') =>
   give(scene, authenticate, { username: 'ada', passwordRef });
 
 /** Passes the captcha. */
-export const solve = (scene: Scene) => give(scene, passCaptcha);
+export const solve = (scene: Scene) => give(scene, passCaptcha, {});
 
 /** Requests a code. */
 export const ask = (scene: Scene, channel: 'sms' | 'email' = 'sms') => give(scene, requestCode, { channel });

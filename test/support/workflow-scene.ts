@@ -12,7 +12,6 @@ import type { AuthenticateResult, DirectoryActivities } from '../../activities/d
 import type { NotificationSendingActivities } from '../../activities/notification-sending.ts';
 import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
-import type { RegistrationDeviceActivities } from '../../activities/registration-devices.ts';
 import type { SignalActivities } from '../../activities/signal.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
@@ -35,7 +34,6 @@ type FakeActivities = AccountActivities &
   Pick<NotificationSendingActivities, 'sendNotification'> &
   DirectoryActivities &
   RegistrationActivities &
-  RegistrationDeviceActivities &
   NotificationActivities &
   SignalActivities;
 
@@ -128,21 +126,18 @@ const goodDayBy = (now: Clock): FakeActivities => ({
   sendCode: async () => ({ result: 'sent', at: await now() }),
   hashCredentials: async () => 'kept',
   judgeCredentials: async () => 'kept',
-  claimIdentity: async () => true,
-  releaseIdentity: async () => undefined,
-  createAccount: async () => undefined,
+  createAccount: async () => ({ outcome: 'created' }),
   removeAccount: async () => undefined,
-  recoverAccount: async () => [],
+  recoverAccount: async () => ({ outcome: 'recovered', replaced: [], ended: [] }),
   findLocked: async () => null,
-  addRegistrationDevice: async () => ({ outcome: 'added', ended: [] }),
-  removeRegistrationDevice: async () => undefined,
   publishStatus: async () => undefined,
+  takeProofs: async () => ({}),
   operatorAct: async () => undefined,
   saveVerifiedNumber: async () => undefined,
   saveSignalAnswer: async () => undefined,
   registerWithSignal: async ({ number }) => ({ outcome: 'registered', account: { uuid: 'aci', pni: 'pni', number } }),
   uploadSignalKeys: async ({ account }) => ({ outcome: 'registered', account }),
-  forget: async () => undefined,
+  closeRegistration: async () => undefined,
   sendNotification: async () => true,
   findRecipients: async () => [{ channel: 'email', to: ada.email }],
   findOwner: async () => null,
@@ -227,6 +222,8 @@ function fakesOf(scenes: Scenes, goodDay: FakeActivities): FakeActivities {
   return Object.fromEntries(names.map((name) => [name, fakeOf(name)])) as unknown as FakeActivities;
 }
 
+const unawaited: readonly string[] = ['publishStatus', 'findOwner'];
+
 type Scenes = Map<string, { calls: Call[]; script: Script }>;
 
 async function startScene(
@@ -251,12 +248,14 @@ async function startScene(
     args: [input],
   });
   const published = () =>
-    calls.filter(({ name }) => name === 'publishStatus').map((call) => call.input.status as RegistrationStatus);
+    calls
+      .filter(({ name }) => name === 'publishStatus' || name === 'closeRegistration')
+      .map((call) => call.input.status as RegistrationStatus);
   return {
     id,
     handle,
     calls,
-    acts: () => calls.map(({ name }) => name).filter((name) => name !== 'publishStatus' && name !== 'findOwner'),
+    acts: () => calls.map(({ name }) => name).filter((name) => !unawaited.includes(name)),
     get published() {
       return published();
     },

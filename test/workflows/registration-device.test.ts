@@ -33,7 +33,7 @@ describe('A registration with the step device', { concurrency: 3 }, () => {
     const scene = await beforeDevice({ findLocked: async () => lockedAccount });
     const searched = (await secure(scene)).status;
     assert.deepEqual(searched.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
-    assert.equal(scene.acts().includes('claimIdentity'), false);
+    assert.equal(scene.acts().includes('createAccount'), false);
     assert.equal((await give(scene, setDevice, { identityKey: 'other' })).status.state, 'pending');
     await give(scene, askApproval, { linkId: 'older' });
     assert.equal((await give(scene, askApproval, { linkId: 'newer' })).status.waitingFor, 'approval');
@@ -43,24 +43,23 @@ describe('A registration with the step device', { concurrency: 3 }, () => {
     assert.deepEqual(stepOf(approved, 'device'), { name: 'device', status: 'open', reason: 'identity-differs' });
     const { status } = await give(scene, setDevice, { identityKey: 'account' });
     assert.deepEqual([status.state, status.userId], ['completed', 'u-old']);
-    const inputOf = (wanted: string) => scene.calls.find(({ name }) => name === wanted)?.input;
-    assert.equal(inputOf('recoverAccount').keepsDevices, true);
-    assert.equal(inputOf('addRegistrationDevice').isReplacing, false);
+    const recovered = scene.calls.find(({ name }) => name === 'recoverAccount')?.input;
+    assert.deepEqual([recovered.keepsDevices, recovered.hasDevice], [true, true]);
   });
 
   it('ends the other devices of an account that its PIN has opened', async () => {
     const scene = await beforeDevice({ findLocked: async () => lockedAccount });
     await secure(scene);
-    await give(scene, approve);
+    await give(scene, approve, {});
     assert.equal((await give(scene, setDevice, { identityKey: 'new' })).status.state, 'completed');
-    const added = scene.calls.find(({ name }) => name === 'addRegistrationDevice')?.input;
-    assert.equal(added.isReplacing, true);
+    const recovered = scene.calls.find(({ name }) => name === 'recoverAccount')?.input;
+    assert.deepEqual([recovered.keepsDevices, recovered.hasDevice], [false, true]);
   });
 
   it('opens the step of the device again when its description is lost, and keeps the account', async () => {
     let isLost = true;
     const scene = await beforeDevice({
-      addRegistrationDevice: async () => (isLost ? { outcome: 'lost' } : { outcome: 'added', ended: [] }),
+      createAccount: async () => (isLost ? { outcome: 'device-refused', why: 'lost' } : { outcome: 'created' }),
     });
     await secure(scene);
     const { status } = await give(scene, setDevice, { identityKey: 'new' });

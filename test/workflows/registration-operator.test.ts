@@ -223,7 +223,7 @@ describe('an operator who requests a cancel', () => {
     const status = await stop(scene, 'alice');
     assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
     await scene.handle.result();
-    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'forget']);
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'closeRegistration']);
     assert.match(await details(scene), /^\*\*cancelled\*\*: operator\n[\s\S]*operator alice: cancel requested/);
   });
 });

@@ -30,8 +30,7 @@ const longOutageMs = 2 * hourMs;
 const ttlSeconds = 600;
 
 /**
- * An identity without an e-mail address, so that no notification workflow starts. After one, the clock of this server
- * does not jump.
+ * An identity without an e-mail address, so that no welcome is sent.
  */
 const unwelcomed: ContactIdentity = { phone: ada.phone, country: ada.country };
 
@@ -69,7 +68,7 @@ const confirm = (scene: Scene, send = 1) => scene.give(confirmCode, [{ send }]);
 async function withCode(script?: Script, options?: StartOptions): Promise<Scene> {
   const scene = await start(script, options);
   await bind(scene);
-  await scene.give(passCaptcha, []);
+  await scene.give(passCaptcha, [{}]);
   await ask(scene);
   return scene;
 }
@@ -187,9 +186,9 @@ describe('expiry', () => {
     const status = await scene.handle.result();
     assert.equal(status.state, 'expired');
     assert.equal('reason' in status, false);
-    assert.deepEqual(scene.acts(), ['forget']);
+    assert.deepEqual(scene.acts(), ['closeRegistration']);
     assert.equal(scene.published.at(-1)?.state, 'expired');
-    assert.equal((await refusalOf(scene.give(passCaptcha, []))).code, 'registration-closed');
+    assert.equal((await refusalOf(scene.give(passCaptcha, [{}]))).code, 'registration-closed');
   });
 
   it('does not count an outage, and starts the lifetime again after it', async () => {
@@ -216,7 +215,7 @@ describe('expiry', () => {
     await server.sleep(hourMs);
     const status = await scene.handle.result();
     assert.deepEqual([status.state, status.reason], ['expired', 'sms-unavailable']);
-    assert.equal(scene.acts().at(-1), 'forget');
+    assert.equal(scene.acts().at(-1), 'closeRegistration');
   });
 });
 
@@ -237,20 +236,20 @@ describe('retryStep', () => {
 
   it('works for every dependency', async () => {
     let isBack = false;
-    const claimIdentity = async () => {
+    const createAccount = async () => {
       if (!isBack) throw failure('unavailable');
-      return true;
+      return { outcome: 'created' } as const;
     };
-    const scene = await start({ claimIdentity }, { policy: ['code'], identity: unwelcomed });
+    const scene = await start({ createAccount }, { policy: ['code'], identity: unwelcomed });
     await ask(scene);
     await confirm(scene);
     await waitsFor(scene, 'database');
-    await outlast(() => callsOf(scene, 'claimIdentity').length);
-    const tries = callsOf(scene, 'claimIdentity').length;
+    await outlast(() => callsOf(scene, 'createAccount').length);
+    const tries = callsOf(scene, 'createAccount').length;
     isBack = true;
     await scene.give(retryStep, [{}]);
     assert.equal((await scene.handle.result()).state, 'completed');
-    assert.equal(callsOf(scene, 'claimIdentity').length, tries + 1);
+    assert.equal(callsOf(scene, 'createAccount').length, tries + 1);
   });
 });
 
@@ -267,7 +266,7 @@ describe('a provider that asks for a pause', () => {
       },
       { policy: ['captcha', 'code'], identity: unwelcomed },
     );
-    await scene.give(passCaptcha, []);
+    await scene.give(passCaptcha, [{}]);
     await ask(scene);
     await waitsFor(scene, 'sms');
     await server.sleep(hourMs - minuteMs);
@@ -282,7 +281,7 @@ describe('B11: all providers are down for an hour', () => {
   it('the registration waits, sends one code soon after they are back, and its lifetime starts again', async () => {
     const { provider, script } = awayProvider();
     const scene = await start(script, { policy: ['captcha', 'code'], identity: unwelcomed, rules: { ttlSeconds } });
-    await scene.give(passCaptcha, []);
+    await scene.give(passCaptcha, [{}]);
     await ask(scene);
     await waitsFor(scene, 'sms');
     assert.equal((await scene.status()).state, 'waiting');

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { ApplicationFailure } from '@temporalio/activity';
 import type { Failure } from '../../domain/failures.ts';
 import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
-import { approve, setCredentials } from '../../workflows/registration-messages.ts';
+import { approve, requestCode, setCredentials } from '../../workflows/registration-messages.ts';
 import {
   ask,
   awayFor,
@@ -36,6 +36,10 @@ before(async () => {
 });
 after(() => stage[Symbol.asyncDispose]());
 
+const created = { outcome: 'created' } as const;
+/** The identity has an account with a PIN. */
+const locked = { outcome: 'locked', lockedBy: 'u-old', lock: { hasPin: true, hasDevices: false } } as const;
+
 const start = (script?: Script, input?: StartOptions) => stage.start(script, input);
 const stepOf = (status: RegistrationStatus, name: StepName) => status.steps.find((step) => step.name === name);
 
@@ -55,14 +59,7 @@ describe('registration()', { concurrency: 4 }, () => {
     const { outcome, status } = await secure(scene);
     assert.deepEqual([outcome, status.state], ['done', 'completed']);
     assert.equal((await scene.handle.result()).userId, status.userId);
-    assert.deepEqual(scene.acts(), [
-      'authenticate',
-      'sendCode',
-      'hashCredentials',
-      'claimIdentity',
-      'createAccount',
-      'forget',
-    ]);
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'createAccount', 'closeRegistration']);
     const account = scene.calls.find(({ name }) => name === 'createAccount')?.input;
     assert.deepEqual(account.identity, ada);
     assert.equal(account.userId, status.userId);
@@ -120,7 +117,7 @@ describe('registration()', { concurrency: 4 }, () => {
     const scene = await start({}, { policy: ['code'], identity: { email: 'joan@example.com' } });
     await ask(scene, 'email');
     assert.equal((await confirm(scene)).status.state, 'completed');
-    assert.deepEqual(scene.acts(), ['sendCode', 'claimIdentity', 'createAccount', 'forget']);
+    assert.deepEqual(scene.acts(), ['sendCode', 'createAccount', 'closeRegistration']);
   });
 
   it('gives the account only the verified address when no directory vouches for the others', async () => {
@@ -128,7 +125,7 @@ describe('registration()', { concurrency: 4 }, () => {
     const scene = await start({}, { policy: ['code'], identity });
     await ask(scene, 'email');
     await confirm(scene);
-    const claimed = scene.calls.find(({ name }) => name === 'claimIdentity')?.input.identity;
+    const claimed = scene.calls.find(({ name }) => name === 'createAccount')?.input.identity;
     assert.deepEqual(claimed, { email: 'joan@example.com', username: 'joan' });
   });
 
@@ -141,21 +138,42 @@ describe('registration()', { concurrency: 4 }, () => {
     assert.equal(scene.calls.find(({ name }) => name === 'sendCode')?.input.to, ada.phone);
   });
 
-  it('publishes a status after every change, with a higher version and no personal data', async () => {
-    const scene = await beforeLast();
-    await secure(scene);
+  it('returns or publishes a status after every change, with a higher version and no personal data', async () => {
+    const scene = await start();
+    const answered = [(await bind(scene)).status, (await solve(scene)).status, await ask(scene)];
+    const sent = await scene.until(isSent);
+    answered.push((await confirm(scene)).status, (await secure(scene)).status);
     await scene.handle.result();
-    const versions = scene.published.map(({ version }) => version);
+    const versions = [...answered.slice(0, 3), sent, ...answered.slice(3)].map(({ version }) => version);
     assert.deepEqual(
       versions,
       versions.toSorted((a, b) => a - b),
     );
     assert.equal(new Set(versions).size, versions.length);
-    assert.ok(versions.length >= 6, versions.join());
-    assert.equal(scene.published.at(-1)?.state, 'completed');
-    const text = JSON.stringify(scene.published);
+    assert.deepEqual(
+      scene.published.map(({ state }) => state),
+      ['pending', 'completed'],
+    );
+    const text = JSON.stringify([answered, scene.published]);
     for (const personal of ['Lovelace', ada.email, ada.phone, ada.directoryId])
       assert.equal(text.includes(personal), false);
+  });
+
+  it('learns the proofs that an update brings along, and judges the update by them', async () => {
+    const scene = await start();
+    await bind(scene);
+    await give(scene, requestCode, { channel: 'sms', proofs: { captcha: { at: 1 } } });
+    await scene.until(isSent);
+    const { status } = await give(scene, setCredentials, {
+      credentialsRef: 'ref-1',
+      proofs: { captcha: { at: 1 }, code: { at: 2, send: 1 } },
+    });
+    assert.equal(status.state, 'completed');
+  });
+
+  it('asks for the proofs that no update would bring along, and completes with them', async () => {
+    const scene = await withCode({ takeProofs: async () => ({ code: { at: 1, send: 1 } }) });
+    assert.equal((await secure(scene)).status.state, 'completed');
   });
 });
 
@@ -288,7 +306,7 @@ describe('an unavailable dependency', { concurrency: 4 }, () => {
   });
 
   it('is waited for at the finish: the last step returns `waiting`, and the execution completes on its own', async () => {
-    const scene = await beforeLast({ claimIdentity: awayFor(1, () => true) });
+    const scene = await beforeLast({ createAccount: awayFor(1, () => created) });
     const { outcome, status } = await secure(scene);
     assert.deepEqual([outcome, status.state, status.waitingFor], ['done', 'waiting', 'database']);
     assert.equal((await scene.handle.result()).state, 'completed');
@@ -300,32 +318,31 @@ describe('cancel', { concurrency: 4 }, () => {
     const scene = await withCode();
     assert.equal((await stop(scene)).state, 'cancelled');
     assert.equal((await scene.handle.result()).state, 'cancelled');
-    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'forget']);
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'closeRegistration']);
   });
 
-  it('compensates what was done, in reverse order', async () => {
-    const scene = await beforeLast({ createAccount: awayFor(1000, () => undefined) });
+  it('removes what was created', async () => {
+    const scene = await beforeLast({ createAccount: awayFor(1000, () => created) });
     assert.equal((await secure(scene)).status.waitingFor, 'database');
     assert.equal((await stop(scene)).state, 'cancelled');
     const acts = scene
       .acts()
-      .slice(3)
+      .slice(2)
       .filter((name) => name !== 'createAccount');
-    assert.deepEqual(acts, ['claimIdentity', 'removeAccount', 'releaseIdentity', 'forget']);
+    assert.deepEqual(acts, ['removeAccount', 'closeRegistration']);
     const users = scene.calls.filter(({ input }) => input.userId).map(({ input }) => input.userId);
     assert.equal(new Set(users).size, 1);
   });
 
   it('compensates as soon as an unavailable database is back', async () => {
     const scene = await beforeLast({
-      createAccount: awayFor(1000, () => undefined),
+      createAccount: awayFor(1000, () => created),
       removeAccount: awayFor(1, () => undefined),
-      releaseIdentity: awayFor(1, () => undefined),
     });
     await secure(scene);
     assert.equal((await stop(scene)).state, 'cancelled');
-    const undone = scene.acts().filter((name) => name === 'removeAccount' || name === 'releaseIdentity');
-    assert.deepEqual(undone, ['removeAccount', 'removeAccount', 'releaseIdentity', 'releaseIdentity']);
+    const undone = scene.acts().filter((name) => name === 'removeAccount');
+    assert.deepEqual(undone, ['removeAccount', 'removeAccount']);
   });
 
   it('returns the same to parallel repeats', async () => {
@@ -361,16 +378,16 @@ describe('an operator who cancels the workflow execution', { concurrency: 4 }, (
     await scene.handle.cancel();
     const status = await scene.handle.result();
     assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
-    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'forget']);
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'closeRegistration']);
     assert.equal(scene.published.at(-1)?.state, 'cancelled');
   });
 
-  it('triggers all compensations', async () => {
-    const scene = await beforeLast({ createAccount: awayFor(1000, () => undefined) });
+  it('triggers the compensation', async () => {
+    const scene = await beforeLast({ createAccount: awayFor(1000, () => created) });
     await secure(scene);
     await scene.handle.cancel();
     assert.equal((await scene.handle.result()).state, 'cancelled');
-    assert.deepEqual(scene.acts().slice(-3), ['removeAccount', 'releaseIdentity', 'forget']);
+    assert.deepEqual(scene.acts().slice(-2), ['removeAccount', 'closeRegistration']);
   });
 
   it('stops a wait for a dependency', async () => {
@@ -415,43 +432,41 @@ describe('errors', { concurrency: 4 }, () => {
   });
 
   it('reject an identity that has an account, and release its claims', async () => {
-    const scene = await beforeLast({ claimIdentity: async () => false });
+    const scene = await beforeLast({ createAccount: async () => ({ outcome: 'taken' }) });
     const { status } = await secure(scene);
     assert.deepEqual([status.state, status.reason], ['rejected', 'identity-taken']);
     assert.equal('userId' in status, false);
-    assert.deepEqual(scene.acts().slice(-3), ['claimIdentity', 'releaseIdentity', 'forget']);
-    assert.equal(scene.acts().includes('createAccount'), false);
+    assert.deepEqual(scene.acts().slice(-3), ['createAccount', 'removeAccount', 'closeRegistration']);
   });
 
   it('require the PIN of an existing account that has one, and then return that account', async () => {
     const scene = await beforeLast({
-      claimIdentity: async () => ({ lockedBy: 'u-old' }),
-      recoverAccount: async () => ['pin'],
+      createAccount: async () => locked,
+      recoverAccount: async () => ({ outcome: 'recovered', replaced: ['pin'], ended: [] }),
     });
-    assert.deepEqual(await refusalOf(give(scene, approve)), { code: 'step-not-available', context: {} });
+    assert.deepEqual(await refusalOf(give(scene, approve, {})), { code: 'step-not-available', context: {} });
     const { status } = await secure(scene);
     assert.equal(status.state, 'pending');
     assert.deepEqual(status.steps.at(-1), { name: 'approval', status: 'open', reason: 'registration-locked' });
     assert.equal('userId' in status, false, 'the owner stays unknown');
-    const approved = await give(scene, approve);
+    const approved = await give(scene, approve, {});
     assert.deepEqual([approved.status.state, approved.status.userId], ['completed', 'u-old']);
-    assert.equal(scene.acts().includes('createAccount'), false);
     const [reopened] = scene.calls.filter(({ name }) => name === 'recoverAccount');
     assert.equal(reopened?.input.userId, 'u-old');
   });
 
   it('reject the registration when the account changes hands while its PIN is entered', async () => {
     const scene = await beforeLast({
-      claimIdentity: async () => ({ lockedBy: 'u-old' }),
-      recoverAccount: async () => false,
+      createAccount: async () => locked,
+      recoverAccount: async () => ({ outcome: 'taken' }),
     });
     await secure(scene);
-    const { status } = await give(scene, approve);
+    const { status } = await give(scene, approve, {});
     assert.deepEqual([status.state, status.reason], ['rejected', 'identity-taken']);
   });
 
   it('leave an existing account unchanged when the locked registration is cancelled', async () => {
-    const scene = await beforeLast({ claimIdentity: async () => ({ lockedBy: 'u-old' }) });
+    const scene = await beforeLast({ createAccount: async () => locked });
     await secure(scene);
     assert.equal((await stop(scene)).state, 'cancelled');
     assert.equal(scene.acts().includes('recoverAccount'), false);
@@ -470,16 +485,29 @@ describe('errors', { concurrency: 4 }, () => {
     assert.equal((await secure(scene)).outcome, 'done');
   });
 
+  it('open the credentials again when the account cannot be created with them', async () => {
+    const answers = [{ outcome: 'lost' }, { outcome: 'own-word' }, created] as const;
+    let tries = 0;
+    const scene = await beforeLast({ createAccount: async () => answers[tries++] ?? created });
+    for (const outcome of ['lost', 'own-word']) {
+      const refused = await secure(scene);
+      assert.equal(refused.outcome, outcome);
+      assert.deepEqual(stepOf(refused.status, 'credentials'), { name: 'credentials', status: 'open' });
+    }
+    assert.equal((await secure(scene)).status.state, 'completed');
+    assert.equal(scene.acts().includes('removeAccount'), false);
+  });
+
   it('retry an activity that crashed', async () => {
     let crashes = 2;
     const scene = await beforeLast({
-      hashCredentials: async () => {
+      createAccount: async () => {
         if (crashes-- > 0) throw new Error('A crash');
-        return 'kept';
+        return created;
       },
     });
     assert.equal((await secure(scene)).status.state, 'completed');
-    assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 3);
+    assert.equal(scene.acts().filter((name) => name === 'createAccount').length, 3);
   });
 
   it('fail the update on a bug in its own step, and keep the execution running', async () => {
@@ -506,7 +534,7 @@ describe('errors', { concurrency: 4 }, () => {
     await ask(scene);
     const status = await scene.handle.result();
     assert.deepEqual([status.state, status.reason], ['rejected', 'internal-error']);
-    assert.equal(scene.acts().at(-1), 'forget');
+    assert.equal(scene.acts().at(-1), 'closeRegistration');
   });
 
   it('end the registration with internal-error on a bug at the finish, and compensate', async () => {
@@ -517,7 +545,7 @@ describe('errors', { concurrency: 4 }, () => {
     });
     const { status } = await secure(scene);
     assert.deepEqual([status.state, status.reason], ['rejected', 'internal-error']);
-    assert.deepEqual(scene.acts().slice(-3), ['removeAccount', 'releaseIdentity', 'forget']);
+    assert.deepEqual(scene.acts().slice(-2), ['removeAccount', 'closeRegistration']);
   });
 });
 
@@ -529,7 +557,7 @@ describe('updates', { concurrency: 4 }, () => {
     await scene.handle.result();
     answers.push(await give());
     assert.deepEqual(new Set(answers.map(({ status }) => status.version)).size, 1);
-    assert.equal(scene.acts().filter((name) => name === 'hashCredentials').length, 1);
+    assert.equal(scene.acts().filter((name) => name === 'createAccount').length, 1);
   });
 
   it('all return before the execution closes', async () => {

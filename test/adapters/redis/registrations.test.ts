@@ -66,24 +66,24 @@ const versionOf = async (id: string) => (await registrations.read(id))?.status.v
 describe('registration-write.lua', () => {
   it('replaces an older status with a newer one', async () => {
     const id = uniqueName();
-    for (const version of [0, 1, 2]) await registrations.write(id, 'token', statusAt(version));
+    for (const version of [0, 1, 2]) await registrations.write(id, statusAt(version), 'token');
     assert.deepEqual(await registrations.read(id), { status: statusAt(2), tokenHash: 'token' });
   });
 
   it('never replaces a newer status with an older one, in whatever order they arrive', async () => {
     const id = uniqueName();
-    await registrations.write(id, 'token', statusAt(7));
-    await registrations.write(id, 'token', statusAt(6));
+    await registrations.write(id, statusAt(7), 'token');
+    await registrations.write(id, statusAt(6), 'token');
     assert.equal(await versionOf(id), 7);
     const shuffled = Array.from({ length: 50 }, (_, index) => (index * 17) % 50);
-    await Promise.all(shuffled.map((version) => registrations.write(id, 'token', statusAt(version))));
+    await Promise.all(shuffled.map((version) => registrations.write(id, statusAt(version), 'token')));
     assert.equal(await versionOf(id), 49);
   });
 
   it('ignores a repeated version', async () => {
     const id = uniqueName();
-    await registrations.write(id, 'token', { ...statusAt(1), state: 'pending' });
-    await registrations.write(id, 'token', { ...statusAt(1), state: 'cancelled' });
+    await registrations.write(id, { ...statusAt(1), state: 'pending' }, 'token');
+    await registrations.write(id, { ...statusAt(1), state: 'cancelled' }, 'token');
     assert.equal((await registrations.read(id))?.status.state, 'pending');
   });
 
@@ -93,7 +93,7 @@ describe('registration-write.lua', () => {
     const ear = connectTestRedis();
     ear.on('message', (_channel, version: string) => heard.push(version));
     await ear.subscribe(`registration:{${id}}`);
-    for (const version of [3, 2, 3, 5, 4]) await registrations.write(id, 'token', statusAt(version));
+    for (const version of [3, 2, 3, 5, 4]) await registrations.write(id, statusAt(version), 'token');
     await ear.unsubscribe(`registration:{${id}}`);
     ear.disconnect();
     assert.deepEqual(heard, ['3', '5']);
@@ -102,9 +102,9 @@ describe('registration-write.lua', () => {
   it('keeps a status for two days after its last change', async () => {
     const id = uniqueName();
     const key = `registration:{${id}}`;
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     await redis.expire(key, 600);
-    await assertLife(redis, { key, seconds: 2 * 86_400 }, () => registrations.write(id, 'token', statusAt(2)));
+    await assertLife(redis, { key, seconds: 2 * 86_400 }, () => registrations.write(id, statusAt(2), 'token'));
   });
 });
 
@@ -113,7 +113,7 @@ describe('createRegistrationStarts()', () => {
     const id = uniqueName();
     const expiresAt = Date.now() + 3_600_000;
     await starts.create(id, recordOf(expiresAt));
-    assert.deepEqual(await starts.read(id), person);
+    assert.deepEqual(await starts.read(id), { start: person, proofs: {} });
     assert.equal((await registrations.read(id))?.tokenHash, 'token');
     assert.ok(!JSON.stringify(await redis.hgetall(`registration:{${id}}`)).includes('ada'));
     assert.equal(await redis.pexpiretime(`registration:{${id}}`), expiresAt + 600_000);
@@ -124,22 +124,22 @@ describe('createRegistrationStarts()', () => {
     await starts.create(id, recordOf(Date.now() + 3_600_000));
     await starts.create(id, { ...recordOf(Date.now() + 3_600_000), tokenHash: 'other' });
     assert.equal((await registrations.read(id))?.tokenHash, 'token');
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     await starts.create(id, recordOf(Date.now() + 3_600_000));
     assert.equal(await versionOf(id), 1);
-    assert.equal(await starts.read(id), undefined);
+    assert.deepEqual(await starts.read(id), { proofs: {} });
   });
 
   it('removes the workflow input with the first status of the workflow, which is kept like any other', async () => {
     const id = uniqueName();
     await starts.create(id, recordOf(Date.now() + 3_600_000));
-    await registrations.write(id, 'token', statusAt(1));
-    assert.equal(await starts.read(id), undefined);
+    await registrations.write(id, statusAt(1), 'token');
+    assert.deepEqual(await starts.read(id), { proofs: {} });
     assert.ok((await redis.ttl(`registration:{${id}}`)) > 86_400);
   });
 
   it('returns nothing for an unknown id', async () => {
-    assert.equal(await starts.read(uniqueName()), undefined);
+    assert.deepEqual(await starts.read(uniqueName()), { proofs: {} });
   });
 });
 
@@ -160,7 +160,7 @@ describe('createRegistrations()', () => {
 
   it('gives one session to 50 parallel calls, and the same one to a repeat', async () => {
     const id = uniqueName();
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     const taken = await atOnce(50, (index) => registrations.takeSession(id, `session ${index}`));
     assert.equal(taken.filter(Boolean).length, 1);
     const winner = taken.indexOf(true);
@@ -170,27 +170,76 @@ describe('createRegistrations()', () => {
 
   it('keeps a taken session when a status is written', async () => {
     const id = uniqueName();
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     await registrations.takeSession(id, 'one');
-    await registrations.write(id, 'token', statusAt(2));
+    await registrations.write(id, statusAt(2), 'token');
     assert.equal(await registrations.takeSession(id, 'two'), false);
   });
 
   it('replaces stored credentials as a whole', async () => {
     const id = uniqueName();
     assert.deepEqual(await registrations.readCredentials(id), {});
-    await registrations.saveCredentials(id, { password: 'p1', pin: 'n1' });
-    await registrations.saveCredentials(id, { password: 'p2' });
-    assert.deepEqual({ ...(await registrations.readCredentials(id)) }, { password: 'p2' });
+    await registrations.saveCredentials(id, { password: 'p1', pin: 'n1' }, 'ref-1');
+    await registrations.saveCredentials(id, { password: 'p2' }, 'ref-2');
+    assert.deepEqual({ ...(await registrations.readCredentials(id)) }, { password: 'p2', reference: 'ref-2' });
     await registrations.removeCredentials(id);
     assert.deepEqual(await registrations.readCredentials(id), {});
   });
 
   it('keeps credentials for at most two days', async () => {
     const id = uniqueName();
-    await registrations.saveCredentials(id, { pin: 'n1' });
+    await registrations.saveCredentials(id, { pin: 'n1' }, 'ref-1');
     const life = await redis.ttl(`credentials:{${id}}`);
     assert.ok(life > 0 && life <= 2 * 86_400, `${life} s`);
+  });
+});
+
+describe('registration-proof.lua and registration-take.lua', () => {
+  const steps: RegistrationStatus['steps'] = [
+    { name: 'captcha', status: 'done' },
+    { name: 'code', status: 'open' },
+    { name: 'credentials', status: 'open' },
+  ];
+
+  it('keep the first proof of a step, which is read with the status and given to the next update', async () => {
+    const id = uniqueName();
+    await registrations.write(id, { ...statusAt(1), steps }, 'token');
+    assert.equal(await registrations.carryProof(id, 'code', { at: 5, send: 1 }), true);
+    assert.equal(await registrations.carryProof(id, 'code', { at: 6, send: 2 }), true);
+    assert.deepEqual((await registrations.read(id))?.status.steps[1], { name: 'code', status: 'done' });
+    assert.deepEqual((await starts.read(id)).proofs, { code: { at: 5, send: 1 } });
+    assert.deepEqual(await registrations.takeProofs(id), { code: { at: 5, send: 1 } });
+  });
+
+  it('give each of parallel proofs to the workflow or refuse it', async () => {
+    await atOnce(50, async () => {
+      const id = uniqueName();
+      await registrations.write(id, { ...statusAt(1), steps }, 'token');
+      const proof = { at: 5, send: 1 };
+      const [isCarried, taken] = await Promise.all([
+        registrations.carryProof(id, 'code', proof),
+        registrations.takeProofs(id),
+      ]);
+      assert.deepEqual(taken, isCarried ? { code: proof } : {});
+      assert.equal(await registrations.carryProof(id, 'captcha', { at: 6 }), false, 'told at once from then on');
+    });
+  });
+
+  it('keep nothing of a registration that is not stored', async () => {
+    const id = uniqueName();
+    assert.equal(await registrations.carryProof(id, 'captcha', { at: 5 }), false);
+    assert.deepEqual(await registrations.takeProofs(id), {});
+    await registrations.write(id, statusAt(1));
+    assert.equal(await redis.exists(`registration:{${id}}`), 0);
+  });
+
+  it('announce a proof', async () => {
+    const id = uniqueName();
+    await registrations.write(id, statusAt(1), 'token');
+    const heard = hearsOf(id);
+    await using _listening = await listen(id, long);
+    await registrations.carryProof(id, 'captcha', { at: 5 });
+    await heard;
   });
 });
 
@@ -199,7 +248,7 @@ describe('createChangeListener()', () => {
     const id = uniqueName();
     await using listening = await listen(id, long);
     const change = listening.changed();
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     assert.equal(await change, true);
   });
 
@@ -207,7 +256,7 @@ describe('createChangeListener()', () => {
     const id = uniqueName();
     await using listening = await listen(id, long);
     const change = hearsOf(id);
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     await change;
     assert.equal(await listening.changed(), true);
   });
@@ -216,7 +265,7 @@ describe('createChangeListener()', () => {
     const id = uniqueName();
     await using listening = await listen(id, long);
     const writing = (async () => {
-      for (let version = 1; version <= 100; version++) await registrations.write(id, 'token', statusAt(version));
+      for (let version = 1; version <= 100; version++) await registrations.write(id, statusAt(version), 'token');
     })();
     let seen = -1;
     while (seen < 100) {
@@ -252,11 +301,11 @@ describe('createChangeListener()', () => {
     const change = listening.changed().then((answer) => {
       hasChanged = answer;
     });
-    await registrations.write(other, 'token', statusAt(1));
+    await registrations.write(other, statusAt(1), 'token');
     assert.equal(await others.changed(), true);
     await otherWork();
     assert.equal(hasChanged, false);
-    await registrations.write(one, 'token', statusAt(1));
+    await registrations.write(one, statusAt(1), 'token');
     await change;
     assert.equal(hasChanged, true);
   });
@@ -267,7 +316,7 @@ describe('createChangeListener()', () => {
     await using second = await listen(id, long);
     await first[Symbol.asyncDispose]();
     await using third = await listen(id, long);
-    await registrations.write(id, 'token', statusAt(1));
+    await registrations.write(id, statusAt(1), 'token');
     assert.deepEqual(await Promise.all([second.changed(), third.changed()]), [true, true]);
   });
 
@@ -276,7 +325,7 @@ describe('createChangeListener()', () => {
     for (let round = 1; round <= 20; round++) {
       const leaving = await listen(id, long);
       const [, coming] = await Promise.all([leaving[Symbol.asyncDispose](), listen(id, long)]);
-      await registrations.write(id, 'token', statusAt(round));
+      await registrations.write(id, statusAt(round), 'token');
       assert.equal(await coming.changed(), true, `round ${round}`);
       await coming[Symbol.asyncDispose]();
     }
