@@ -42,6 +42,7 @@ import type { Cipher } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
+import type { UpdateQueue } from './registrations/update-queue.ts';
 import type { Node } from './sockets/node.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -53,6 +54,8 @@ export interface ApiDeps {
   temporal: Client;
   /** Rejects when Temporal does not answer. */
   reachTemporal: () => Promise<void>;
+  /** Updates of registrations pass through it. */
+  updateQueue: UpdateQueue;
   registrations: Registrations;
   registrationStarts: RegistrationStarts;
   signalSteps: SignalSteps;

@@ -52,6 +52,7 @@ import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
 import { assembleMessaging, type Messaging, type MessagingDeps } from './messaging.ts';
+import { createUpdateQueue } from './registrations/update-queue.ts';
 import { createRestApp } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 
@@ -142,6 +143,7 @@ async function assemble(
     policy,
     rules: rulesOf(config),
     reachTemporal: createTemporalProbe(temporal),
+    updateQueue: createUpdateQueue(config.REGISTRATION_UPDATES_MAX),
     sessionRules: sessionRulesOf(config),
     verificationSessions: createVerificationSessions(redis, secretCipher),
     registrations: createRegistrations(redis),

@@ -11,7 +11,7 @@ import { searchAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
 
 /** The dependencies of an update. */
-export type UpdateDeps = Pick<ApiDeps, 'temporal' | 'registrations' | 'registrationStarts'>;
+export type UpdateDeps = Pick<ApiDeps, 'temporal' | 'registrations' | 'registrationStarts' | 'updateQueue'>;
 
 /** What an update returns: the status of the registration, or an answer that contains it. */
 type StatusAnswer = RegistrationStatus | { status: RegistrationStatus };
@@ -22,7 +22,7 @@ type StatusAnswer = RegistrationStatus | { status: RegistrationStatus };
  * first updates: see `updateWithStart`. Whoever lost the answer repeats the step, which stores the status again.
  *
  * @throws {Failure} the failure with which the workflow refuses it, registration-expired, registration-closed,
- *   unavailable after the deadline
+ *   unavailable after the deadline, or when too many people register
  */
 export async function updateRegistration<Answer extends StatusAnswer, Request extends object | undefined>(
   deps: UpdateDeps,
@@ -34,10 +34,12 @@ export async function updateRegistration<Answer extends StatusAnswer, Request ex
   const { start, proofs } = await deps.registrationStarts.read(registrationId);
   const hasProofs = request !== undefined && Object.keys(proofs).length > 0;
   const args: [Request] = [hasProofs ? { ...request, proofs } : request];
-  const answer =
-    start === undefined
-      ? await executeUpdate(deps, registrationWorkflowId(registrationId), update, { args, updateId })
-      : await updateWithStart(deps, startOf(start as RegistrationInput), update, args, updateId);
+  const begun = start === undefined ? undefined : startOf(start as RegistrationInput);
+  const answer = await deps.updateQueue.run({ isFirst: begun !== undefined }, () =>
+    begun === undefined
+      ? executeUpdate(deps, registrationWorkflowId(registrationId), update, { args, updateId })
+      : updateWithStart(deps, begun, update, args, updateId),
+  );
   await deps.registrations.write(registrationId, 'status' in answer ? answer.status : answer);
   return answer;
 }

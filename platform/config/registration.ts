@@ -29,6 +29,13 @@ export const registrationVariables = {
     schema: integer(60, 604_800),
     default: '86400',
   },
+  REGISTRATION_UPDATES_MAX: {
+    about:
+      'how many steps of registrations an api has with Temporal at once; others wait their turn, and a first step that waits for a second is refused with 503, so that those who have begun are served',
+    roles: ['api'],
+    schema: integer(1, 1000),
+    default: '16',
+  },
   REGISTRATION_LOCK_DAYS: {
     about:
       'days after the last use of an account until its registration lock ends, so that its number or address is enough to register it again; 0 for never',

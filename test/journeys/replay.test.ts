@@ -69,11 +69,10 @@ describe('Recorded histories', () => {
       'findOwner',
       'sendCode',
       'hashCredentials',
-      'claimIdentity',
-      'releaseIdentity',
       'createAccount',
+      'removeAccount',
       'recoverAccount',
-      'addRegistrationDevice',
+      'findLocked',
       'registerWithSignal',
       'uploadSignalKeys',
       'claimWakeUps',
@@ -93,8 +92,22 @@ describe('Recorded histories', () => {
     assert.ok(recorded.includes('EVENT_TYPE_TIMER_FIRED'));
   });
 
+  it('of a registration have no more events, tasks, updates and activities than before', () => {
+    const countOf = (name: string, type: string) =>
+      named(name).history.events.filter(({ eventType }) => eventType === `EVENT_TYPE_${type}`).length;
+    const costOf = (name: string) => ({
+      events: named(name).history.events.length,
+      tasks: countOf(name, 'WORKFLOW_TASK_COMPLETED'),
+      updates: countOf(name, 'WORKFLOW_EXECUTION_UPDATE_ACCEPTED'),
+      activities: countOf(name, 'ACTIVITY_TASK_SCHEDULED'),
+      local: countOf(name, 'MARKER_RECORDED'),
+    });
+    assert.deepEqual(costOf('good'), { events: 50, tasks: 7, updates: 3, activities: 4, local: 3 });
+    assert.deepEqual(costOf('device'), { events: 50, tasks: 7, updates: 3, activities: 4, local: 3 });
+  });
+
   it('detect a workflow that schedules another activity than before', async () => {
-    const code = change('accounts.claimIdentity.executeWithOptions', 'accounts.createAccount.executeWithOptions');
+    const code = change('accounts.createAccount.executeWithOptions', 'accounts.removeAccount.executeWithOptions');
     await assert.rejects(replay(named('good'), code), DeterminismViolationError);
   });
 

@@ -42,7 +42,7 @@ describe('A traced system', () => {
     journey.skip(answer);
     await journey.walk('session');
     await until(async () => collector.spans.some(({ name }) => name === 'RunWorkflow:registration'));
-    await until(async () => spansOf(caller.traceId).length >= 5);
+    await until(async () => spansOf(caller.traceId).length >= 4);
   });
 
   const spansOf = (traceId: string) => collector.spans.filter((span) => span.traceId === traceId);
@@ -56,14 +56,12 @@ describe('A traced system', () => {
       'vyry-api UpdateWorkflow:authenticate',
       'vyry-directory RunActivity:authenticate',
       'vyry-registration HandleUpdate:authenticate',
-      'vyry-registration RunActivity:publishStatus',
     ]);
-    const [request, client, activity, handler, local] = names.map((name) => named(spans, name));
+    const [request, client, activity, handler] = names.map((name) => named(spans, name));
     assert.equal(request?.parentSpanId, caller.spanId);
     assert.equal(client?.parentSpanId, request?.spanId);
     assert.equal(handler?.parentSpanId, client?.spanId);
     assert.equal(activity?.parentSpanId, handler?.spanId);
-    assert.equal(local?.parentSpanId, handler?.spanId);
     assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, spans.length);
     assert.deepEqual([request?.kind, client?.kind, handler?.kind], [kinds.server, kinds.client, kinds.internal]);
   });
@@ -102,12 +100,14 @@ describe('A traced system', () => {
     assert.equal(run?.traceId, started?.traceId);
   });
 
-  it('shows the run of a workflow in the trace of the first step, with its last activities', () => {
+  it('shows the run of a workflow in the trace of the first step, with its last activities', async () => {
     const run = collector.spans.find(({ name }) => name === 'RunWorkflow:registration');
     assert.ok(run);
-    const below = collector.spans.filter(({ parentSpanId }) => parentSpanId === run.spanId).map(({ name }) => name);
-    for (const activity of ['claimIdentity', 'createAccount', 'forget']) {
-      assert.ok(below.includes(`RunActivity:${activity}`), `${activity} is not among ${below}`);
+    // each process exports its spans on its own schedule
+    for (const activity of ['createAccount', 'closeRegistration', 'sendNotification']) {
+      const isBelow = ({ name, parentSpanId }: (typeof collector.spans)[number]) =>
+        name === `RunActivity:${activity}` && parentSpanId === run.spanId;
+      await until(async () => collector.spans.some(isBelow));
     }
     assert.equal(run.attributes.temporalWorkflowID, `registration:${journey.registration?.id}`);
   });
