@@ -1,10 +1,8 @@
-// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE), read(WEB_FOLDER)
-/**
- * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
- * loader of the argon2 package.
- */
+// @permissions net, addons, read(GEOIP_DATABASE), read(WEB_FOLDER)
+/** The api process: configuration, connections, servers and a graceful stop. */
 import { resolve } from 'node:path';
 import { Registry } from 'prom-client';
+import { argon2 } from '../adapters/argon2.ts';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { connectCollector } from '../adapters/collector.ts';
@@ -55,15 +53,13 @@ import { assembleMessaging, type Messaging, type MessagingDeps } from './messagi
 import { createRestApp } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 
-/** A system file that the loader of the argon2 package probes. */
-const loaderProbe = '/etc/alpine-release';
-
 async function main(): Promise<void> {
   const config = readConfig('api');
   const log = createLog('api', config.LOG_LEVEL);
+  log.info({ event: 'argon2.chosen', package: argon2.package, atOnce: config.ARGON2_CONCURRENCY });
   await using api = await openApi(config, log);
   // the addon is loaded, so these permissions are not needed any more and cannot be regained
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe, ...databaseOf(config)]);
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], databaseOf(config));
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
