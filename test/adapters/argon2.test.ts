@@ -7,7 +7,6 @@ import { permissionArguments } from '../../workers/permissions.ts';
 import { linesOf, projectFolder, runModule } from '../support/node-process.ts';
 
 const packages = await Promise.all([loadRust(), loadC()]);
-const pairs = packages.flatMap((made) => packages.map((judge) => [made, judge] as const));
 const pepper = randomBytes(32);
 
 /** Passwords that a package could encode, cut or normalise in its own way. */
@@ -34,23 +33,26 @@ describe('each package', () => {
   });
 
   it('verifies what each of them made of any text, and nothing else', async () => {
-    for (const [made, judge] of pairs) {
+    for (const made of packages) {
       for (const secret of secrets) {
         const phc = await made.hash(secret, pepper);
-        assert.equal(await judge.verify(phc, secret, pepper), true, `${made.package}, ${judge.package}: ${secret}`);
-        assert.equal(await judge.verify(phc, `${secret}x`, pepper), false, `${made.package}, ${judge.package}`);
+        const isRight = packages.map((judge) => judge.verify(phc, secret, pepper));
+        assert.deepEqual(await Promise.all(isRight), [true, true], `${made.package}: ${secret}`);
       }
       const ofBytes = await made.hash(Buffer.from('bytes'), pepper);
-      assert.equal(await judge.verify(ofBytes, 'bytes', pepper), true);
+      for (const judge of packages) {
+        assert.equal(await judge.verify(ofBytes, 'bytes', pepper), true);
+        assert.equal(await judge.verify(ofBytes, 'bytes ', pepper), false);
+      }
     }
   });
 
   it('verifies with the same pepper only, also an empty one', async () => {
-    for (const [made, judge] of pairs) {
+    for (const made of packages) {
       for (const other of [Buffer.alloc(0), Buffer.alloc(1), randomBytes(64)]) {
         const phc = await made.hash('x', other);
-        assert.equal(await judge.verify(phc, 'x', other), true, `${made.package}, ${judge.package}`);
-        assert.equal(await judge.verify(phc, 'x', pepper), false, `${made.package}, ${judge.package}`);
+        const isRight = packages.flatMap((judge) => [judge.verify(phc, 'x', other), judge.verify(phc, 'x', pepper)]);
+        assert.deepEqual(await Promise.all(isRight), [true, false, true, false], made.package);
       }
     }
   });
