@@ -85,8 +85,10 @@ const webSocketOnly: Plugin = {
 export interface WebSizes {
   /** Bytes until the first screen can be used. */
   first: number;
-  /** Bytes in all. */
+  /** Bytes in all, without the detector of QR codes. */
   all: number;
+  /** Bytes of that detector, which only some browsers load, with the camera. */
+  detector: number;
   /** What all of them are made of. */
   parts: readonly Part[];
   /** For people. */
@@ -130,6 +132,8 @@ async function indexOf({ outputs }: Metafile): Promise<string> {
   });
 }
 
+/** What is loaded only when a camera is started in a browser that has no detector of QR codes. */
+const detectorEntry = 'node_modules/qr/decode.js';
 /** What is loaded before the first screen can be used. The rest of the client follows while a person reads it. */
 const firstEntries = ['web/main.ts', 'web/styles.css', 'web/screens.ts', 'client/indexed-db-store.ts'];
 
@@ -144,7 +148,8 @@ function sizesOf(files: WebFiles, outputs: Metafile['outputs']): WebSizes {
     .sort((one, other) => other.bytes - one.bytes);
   const isLanguage = new Set(entriesIn((entry) => entry.startsWith('web/texts/')).map(fileOf));
   const [language, ...otherLanguages] = sizes.filter(({ path }) => isLanguage.has(path));
-  const loaded = sizes.filter((size) => !otherLanguages.includes(size));
+  const isDetector = new Set(entriesIn((entry) => entry === detectorEntry).map(fileOf));
+  const loaded = sizes.filter((size) => !otherLanguages.includes(size) && !isDetector.has(size.path));
   const first = new Set(['index.html', language?.path]);
   for (const path of withImports(
     outputs,
@@ -158,17 +163,22 @@ function sizesOf(files: WebFiles, outputs: Metafile['outputs']): WebSizes {
     }),
   );
   const sum = (ones: typeof sizes) => ones.reduce((total, size) => total + size.bytes, 0);
-  const totals = { first: sum(loaded.filter(({ path }) => first.has(path))), all: sum(loaded) };
+  const totals = {
+    first: sum(loaded.filter(({ path }) => first.has(path))),
+    all: sum(loaded),
+    detector: sum(sizes.filter(({ path }) => isDetector.has(path))),
+  };
   const lines = sizes.map(({ path, bytes }) => line(bytes, `${path}${first.has(path) ? ' *' : ''}`));
   return { ...totals, parts, report: [...lines, '', ...reportOf(totals, parts)].join('\n') };
 }
 
-function reportOf({ first, all }: Pick<WebSizes, 'first' | 'all'>, parts: readonly Part[]): string[] {
+function reportOf({ first, all, detector }: Omit<WebSizes, 'parts' | 'report'>, parts: readonly Part[]): string[] {
   return [
     ...parts.map(({ name, minified, compressed }) => line(compressed, `${name} (${minified} before compression)`)),
     '',
     line(first, `until the first screen (*), at most ${bytesMax.first}`),
     line(all, `in all, with one language, at most ${bytesMax.all}`),
+    line(detector, 'more when a camera is started in a browser without a detector of QR codes'),
   ];
 }
 

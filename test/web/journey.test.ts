@@ -6,6 +6,7 @@ import { chromiumPath, noChromium } from '../../engines/chromium.ts';
 import { buildWeb, bytesMax } from '../../web/build.ts';
 import { english } from '../../web/texts/en.ts';
 import { codeFor, messagesTo, notificationsTo } from '../support/client.ts';
+import { createFakeCamera, type FakeCamera } from '../support/fake-camera.ts';
 import { personOf } from '../support/journey.ts';
 import { goodPassword } from '../support/registrations.ts';
 import { eventually, until } from '../support/until.ts';
@@ -21,19 +22,24 @@ const texts = english;
 
 describe('two people and three browsers, by keyboard only', { skip }, () => {
   let browser: Awaited<ReturnType<typeof openWebBrowser>>;
+  let camera: FakeCamera;
   const tabs: Record<'ada' | 'linked' | 'grace', WebTab> = {} as typeof tabs;
   const profiles: Record<
     'ada' | 'linked' | 'grace',
     Awaited<ReturnType<typeof browser.createProfile>>
   > = {} as typeof profiles;
   before(async () => {
-    browser = await openWebBrowser(url);
+    camera = await createFakeCamera();
+    browser = await openWebBrowser(url, camera.flags);
     for (const name of ['ada', 'linked', 'grace'] as const) {
       profiles[name] = await browser.createProfile();
       tabs[name] = await profiles[name].open();
     }
   });
-  after(() => browser?.[Symbol.asyncDispose]());
+  after(async () => {
+    await browser?.[Symbol.asyncDispose]();
+    await camera?.[Symbol.asyncDispose]();
+  });
 
   it('registers with directory, captcha, code, password and the keys of the browser', async () => {
     const { ada } = tabs;
@@ -62,18 +68,18 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await ada.look('chats-empty');
   });
 
-  it('links another browser by the text of its QR code, and approves it with its digits', async () => {
+  it('links another browser by its QR code before the camera, and approves it with its digits', async () => {
     const { ada, linked } = tabs;
     const { link, approve } = texts;
     await linked.go(texts.titles.link);
     await linked.write(link.deviceName, 'Laptop of Ada');
     await linked.press(link.begin);
-    const qrText = await linked.page.locator('.code').textContent();
+    await camera.show((await linked.page.locator('.code').textContent()) ?? '');
     await linked.look('link');
+    await profiles.ada.context.grantPermissions(['camera'], { origin: url });
     await ada.go(texts.titles.devices);
     await ada.press(texts.devices.link);
-    await ada.write(approve.scanLabel, qrText ?? '');
-    await ada.press(texts.scan.submit);
+    await ada.press(texts.scan.camera);
     await ada.untilText(approve.warning);
     await ada.look('approve');
     await ada.press(approve.itIsMe);
@@ -105,6 +111,9 @@ describe('two people and three browsers, by keyboard only', { skip }, () => {
     await ada.look('people');
     await grace.go(texts.titles.chats);
     await grace.press(chats.begin);
+    // nobody has allowed the camera here
+    await grace.press(texts.scan.camera);
+    await grace.untilText(texts.scan.refused);
     await grace.write(people.scanLabel, code ?? '');
     await grace.press(texts.scan.submit);
     await writeMessage(grace, 'Hello Ada');
