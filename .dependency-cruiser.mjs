@@ -50,8 +50,8 @@ export default {
     ),
     rule(
       'web-runs-in-browsers',
-      'Only web/build.ts is for Node.',
-      { path: '^web/', pathNot: '^web/build[.]ts$' },
+      'Only web/build.ts and web/ledger.ts are for Node.',
+      { path: '^web/', pathNot: '^web/(build|ledger)[.]ts$' },
       { dependencyTypes: ['core'] },
     ),
     rule(
