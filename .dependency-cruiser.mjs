@@ -50,8 +50,8 @@ export default {
     ),
     rule(
       'web-runs-in-browsers',
-      'Only web/build.ts is for Node.',
-      { path: '^web/', pathNot: '^web/build[.]ts$' },
+      'Only web/build.ts and web/ledger.ts are for Node.',
+      { path: '^web/', pathNot: '^web/(build|ledger)[.]ts$' },
       { dependencyTypes: ['core'] },
     ),
     rule(
@@ -174,6 +174,8 @@ export default {
     fence('ioredis', 'adapters/redis'),
     fence('ldapts', 'adapters/ldap'),
     fence('argon2', 'adapters/passwords'),
+    fence('@node-rs/argon2', 'adapters/passwords'),
+    fence('@zxcvbn-ts', 'api/zxcvbn'),
     fence('altcha-lib', 'adapters/captcha', 'web/captcha-worker'),
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('ipaddr.js', 'adapters/ip-addresses'),
@@ -191,6 +193,7 @@ export default {
     fence('hpke', 'client/hpke'),
     fence('idb', 'client/indexed-db-store', 'web/history'),
     fence('uqr', 'web/qr'),
+    fence('qr', 'web/scan'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -42,6 +42,7 @@ import type { Cipher } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
+import type { Estimator } from './estimator.ts';
 import type { UpdateQueue } from './registrations/update-queue.ts';
 import type { Node } from './sockets/node.ts';
 import type { Tokens } from './tokens.ts';
@@ -72,6 +73,7 @@ export interface ApiDeps {
   recoveries: Recoveries;
   registrationWarnings: RegistrationWarnings;
   captcha: Captcha;
+  estimator: Estimator;
   /** Undefined if the check is not configured. */
   breachedPasswords: BreachedPasswords | undefined;
   usedCaptchas: UsedCaptchas;

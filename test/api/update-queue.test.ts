@@ -13,7 +13,7 @@ function scene(max: number) {
   return {
     begun,
     /** Asks for an update; it begins when it is its turn. */
-    void ask(name: string, isFirst = false): Promise<string> {
+    ask(name: string, isFirst = false): Promise<string> {
       const end = Promise.withResolvers<string>();
       ends.set(name, end);
       const answer = queue.run({ isFirst }, () => {
