@@ -51,7 +51,8 @@ export function readQueueDepths(client: Client): Promise<QueueDepth[]> {
 
 /** Counts the running registrations by the dependency that they wait for. */
 export function countWaiting(client: Client): Promise<WaitingRegistrations[]> {
-  const running = 'WorkflowType = "registration" AND ExecutionStatus = "Running"';
+  // a completed one runs on until its welcome is sent
+  const running = 'WorkflowType = "registration" AND ExecutionStatus = "Running" AND VyryState != "completed"';
   const count = async (more: string) => (await client.workflow.count(`${running} AND ${more}`)).count;
   return client.withDeadline(Date.now() + deadlineMs, () =>
     Promise.all([

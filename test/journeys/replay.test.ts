@@ -103,7 +103,7 @@ describe('Recorded histories', () => {
       local: countOf(name, 'MARKER_RECORDED'),
     });
     assert.deepEqual(costOf('good'), { events: 50, tasks: 7, updates: 3, activities: 4, local: 3 });
-    assert.deepEqual(costOf('device'), { events: 50, tasks: 7, updates: 3, activities: 4, local: 3 });
+    assert.deepEqual(costOf('device'), { events: 70, tasks: 10, updates: 4, activities: 6, local: 3 });
   });
 
   it('detect a workflow that schedules another activity than before', async () => {
