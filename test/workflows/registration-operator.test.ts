@@ -58,6 +58,13 @@ async function waitingSms(): Promise<Scene> {
   return scene;
 }
 
+/** Starts a registration with all steps done but the credentials, and a database that stays away. */
+async function beforeAccount(): Promise<Scene> {
+  const scene = await withCode({ createAccount: awayFor(1000, () => ({ outcome: 'created' }) as const) });
+  await confirm(scene);
+  return scene;
+}
+
 /** Starts a registration with directory and captcha done and one code sent. */
 const withCode = async (script?: Script, input?: StartOptions) => reachCode(await start(script, input));
 
@@ -225,6 +232,35 @@ describe('an operator who requests a cancel', () => {
     await scene.handle.result();
     assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'operatorAct', 'closeRegistration']);
     assert.match(await details(scene), /^\*\*cancelled\*\*: operator\n[\s\S]*operator alice: cancel requested/);
+  });
+});
+
+describe('an operator who cancels the workflow execution', { concurrency: 4 }, () => {
+  it('ends it as cancelled, with the reason operator', async () => {
+    const scene = await withCode();
+    await scene.handle.cancel();
+    const status = await scene.handle.result();
+    assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
+    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'closeRegistration']);
+    assert.equal(scene.published.at(-1)?.state, 'cancelled');
+  });
+
+  it('triggers the compensation', async () => {
+    const scene = await beforeAccount();
+    await secure(scene);
+    await scene.handle.cancel();
+    assert.equal((await scene.handle.result()).state, 'cancelled');
+    assert.deepEqual(scene.acts().slice(-2), ['removeAccount', 'closeRegistration']);
+  });
+
+  it('stops a wait for a dependency', async () => {
+    const scene = await start({
+      authenticate: awayFor(1000, () => ({ outcome: 'lost' }) as const, 'directory-unavailable'),
+    });
+    await bind(scene);
+    await scene.handle.cancel();
+    const status = await scene.handle.result();
+    assert.deepEqual([status.state, status.waitingFor], ['cancelled', undefined]);
   });
 });
 

@@ -372,35 +372,6 @@ async function isAnswerOrClosed(answer: PromiseSettledResult<unknown>): Promise<
   return (await refusalOf(Promise.reject(answer.reason))).code === 'registration-closed';
 }
 
-describe('an operator who cancels the workflow execution', { concurrency: 4 }, () => {
-  it('ends it as cancelled, with the reason operator', async () => {
-    const scene = await withCode();
-    await scene.handle.cancel();
-    const status = await scene.handle.result();
-    assert.deepEqual([status.state, status.reason], ['cancelled', 'operator']);
-    assert.deepEqual(scene.acts(), ['authenticate', 'sendCode', 'closeRegistration']);
-    assert.equal(scene.published.at(-1)?.state, 'cancelled');
-  });
-
-  it('triggers the compensation', async () => {
-    const scene = await beforeLast({ createAccount: awayFor(1000, () => created) });
-    await secure(scene);
-    await scene.handle.cancel();
-    assert.equal((await scene.handle.result()).state, 'cancelled');
-    assert.deepEqual(scene.acts().slice(-2), ['removeAccount', 'closeRegistration']);
-  });
-
-  it('stops a wait for a dependency', async () => {
-    const scene = await start({
-      authenticate: awayFor(1000, () => ({ outcome: 'lost' }) as const, 'directory-unavailable'),
-    });
-    await bind(scene);
-    await scene.handle.cancel();
-    const status = await scene.handle.result();
-    assert.deepEqual([status.state, status.waitingFor], ['cancelled', undefined]);
-  });
-});
-
 describe('errors', { concurrency: 4 }, () => {
   it('keep the directory step open after any number of refusals', async () => {
     let isKnown = false;
