@@ -46,7 +46,6 @@ export function commandOf(role: Role, env: Record<string, string>, compileCache?
     '--disable-warning=SecurityWarning',
     ...permissionArguments(root, program, values),
     ...(compileCache === undefined ? [] : [`--allow-fs-read=${compileCache}`, `--allow-fs-write=${compileCache}`]),
-    ...(role === 'registration' ? ['--import', resolve(root, 'workers/workflow-threads.ts')] : []),
     resolve(root, program),
   ];
 }
