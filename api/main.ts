@@ -50,6 +50,7 @@ import { type Connections, checkEngines, connect, listen, urlOf } from './connec
 import type { ApiDeps } from './deps.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
+import { createHotListener } from './hot.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
 import { assembleMessaging, type Messaging, type MessagingDeps } from './messaging.ts';
 import { createRestApp } from './rest.ts';
@@ -102,12 +103,13 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const codecServer = createHttpServer(codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
-  const server = createHttpServer(app, messaging.isUpgrade);
-  const sockets = await messaging.serve(deps, server, readTrustProxy(app));
+  const trust = readTrustProxy(app);
+  const server = createHttpServer(createHotListener(deps, { express: app, trust }), messaging.isUpgrade);
+  const sockets = await messaging.serve(deps, server, trust);
   open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
   // stopped first: the clients of a stopping process still reach it by REST
   open.use(sockets);
-  const grpc = open.use(await openGrpc(deps, readTrustProxy(app)));
+  const grpc = open.use(await openGrpc(deps, trust));
   open.defer(() => events.processStopped());
   const opened = open.move();
   return {
