@@ -15,6 +15,7 @@ import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { createPasswords } from '../adapters/passwords.ts';
+import { createAccountFacts, createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
@@ -169,7 +170,10 @@ async function assemble(
     logins: createLogIns(redis),
     changeCipher: secretCipher,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+      around: createFactChanges(redis),
+    }),
+    accountFacts: createAccountFacts(redis, createCipher('facts', payloadKey, olderKeys)),
     readPersonEvents: await personEventsOf(config),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),

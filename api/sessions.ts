@@ -14,13 +14,16 @@ import { newToken, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { notifyOwner } from './notifications.ts';
+import { type PersonFactsDeps, readPersonFacts } from './person-facts.ts';
 import type { Minted } from './serve.ts';
 import { userView } from './views.ts';
 
 const userAgentMax = 256;
 
 /** The dependencies of beginning a session. */
-export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
+export interface SessionBeginDeps
+  extends PersonFactsDeps,
+    Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
   devices: Pick<Devices, 'read'>;
   events: Pick<Events, 'sessionCreated' | 'sessionEnded'>;
 }
@@ -213,10 +216,10 @@ async function settleDevice(
  * @throws {Failure} account-disabled, credentials-wrong or `proof.outdated`
  */
 async function endIfChanged(
-  { accounts, sessions }: Pick<SessionBeginDeps, 'accounts' | 'sessions'>,
+  { sessions, ...deps }: PersonFactsDeps & Pick<SessionBeginDeps, 'sessions'>,
   { userId, sessionId, proof }: { userId: string; sessionId: string; proof: SessionProof },
 ): Promise<Account> {
-  const account = await accounts.read(userId);
+  const { account } = (await readPersonFacts(deps, userId)) ?? {};
   const isEnabled = account !== undefined && account.disabledAt === undefined;
   if (isEnabled && epochOf(account) === proof.epoch) return account;
   await sessions.end(userId, sessionId, isEnabled ? 'revoked' : 'suspended');

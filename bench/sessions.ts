@@ -63,7 +63,9 @@ async function makeAccount({ processes }: System): Promise<void> {
   const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = processes.env('registration');
   await using database = connectMongo(databaseUrl, () => undefined);
   const key = new Secret(dataKey);
-  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key));
+  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key), {
+    around: (_userId, write) => write(),
+  });
   const passwords = createPasswords(deriveKey(key, 'pepper'), 1);
   const identity = { username };
   await accounts.claim('u-bench', identity);

@@ -182,6 +182,13 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  accountFacts: {
+    key: 'account-facts:<userId>',
+    writers: ['api', 'gateway', 'registration'],
+    life: { seconds: 86_400, after: 'they were read from MongoDB; a minute after a change of the person begins' },
+    encrypted: ['facts'],
+    personal: { userIdIn: 'key' },
+  },
   inboxes: {
     key: 'inboxes:{<userId>}',
     writers: ['api', 'gateway', 'registration'],
