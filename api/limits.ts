@@ -468,8 +468,10 @@ async function limitWrongCodeRatio(
     counted.push(...taken.counted);
     return taken.state;
   };
-  for (const ratio of ratios) {
-    let state = await take(ratio);
+  // each decides alone, so they are counted together
+  const states = await Promise.all(ratios.map(take));
+  for (const [index, ratio] of ratios.entries()) {
+    let state = states[index] as LimitsState;
     if (state.allowed || (await deps.rateLimits.isUsedUp(rightOnes(ratio.limit), ratio.key))) continue;
     if (ratio.key === 'all') {
       deps.events.sendingStopped(state.limit, Date.now() + state.resetSeconds * 1000);

@@ -7,8 +7,7 @@ import type { StoredDevice } from '../domain/device.ts';
 import type { ApiDeps } from './deps.ts';
 
 /** The dependencies of reading the facts of a person. */
-export interface PersonFactsDeps extends Pick<ApiDeps, 'accountFacts'> {
-  accounts: Pick<ApiDeps['accounts'], 'read'>;
+export interface PersonFactsDeps extends Pick<ApiDeps, 'accountFacts' | 'accounts'> {
   devices: Pick<ApiDeps['devices'], 'read'>;
 }
 

@@ -1,7 +1,6 @@
 /** The begin of a session, by log-in or registration, and its tokens. */
 
 import { networkOf } from '../adapters/ip-addresses.ts';
-import type { Devices } from '../adapters/mongo/devices.ts';
 import type { Tokens } from '../contract/schemas.ts';
 import { type Account, epochOf } from '../domain/account.ts';
 import { deviceIn, type StoredDevice } from '../domain/device.ts';
@@ -23,8 +22,7 @@ const userAgentMax = 256;
 /** The dependencies of beginning a session. */
 export interface SessionBeginDeps
   extends PersonFactsDeps,
-    Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
-  devices: Pick<Devices, 'read'>;
+    Pick<ApiDeps, 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
   events: Pick<Events, 'sessionCreated' | 'sessionEnded'>;
 }
 

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import type { System } from '../engines/system.ts';
 
 /** The durations of one kind of call, in milliseconds. */
 export class Times {
@@ -81,6 +82,11 @@ export class Rounds {
     return this.#times.p95;
   }
 
+  /** The 99th percentile, in milliseconds. */
+  get p99(): number {
+    return this.#times.percentile(99);
+  }
+
   /** Returns a row of a table: callers, rate, median and 99th percentile in milliseconds. */
   row(name: string): (string | number)[] {
     return [name, this.#callers.toString(), this.rate, this.#times.p50, this.#times.percentile(99)];
@@ -92,6 +98,27 @@ export function cpuMs(pid: number | undefined): number {
   // proc(5): user and system time, in hundredths of a second
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Runs a job and adds the processor time of each process meanwhile to `sums`. Returns what the job returns. */
+export async function withCpu<T>(
+  { engines, ready }: System,
+  others: Record<string, number | undefined>,
+  sums: Record<string, number>,
+  job: () => Promise<T>,
+): Promise<T> {
+  const pids = {
+    ...ready.pids,
+    Temporal: engines?.temporal.process?.pid,
+    Redis: engines?.redis.process?.pid,
+    MongoDB: engines?.mongo.process?.pid,
+    ...others,
+  };
+  const now = () => Object.entries(pids).map(([name, pid]) => [name, cpuMs(pid)] as const);
+  const before = Object.fromEntries(now());
+  const result = await job();
+  for (const [name, ms] of now()) sums[name] = (sums[name] ?? 0) + ms - (before[name] ?? 0);
+  return result;
 }
 
 /** Returns the circumstances of a measurement: machine, Node, commit, time. */

@@ -23,7 +23,7 @@ import { createRestClient, type RestClient } from '../test/support/rest-client.t
 import { limitsOff } from '../test/support/system.ts';
 import { type BareTemporal, startBareTemporal } from './bare-temporal.ts';
 import { bareLink, bareNotification, told } from './bare-workflows.ts';
-import { circumstances, cpuMs, inParallel, printTable, Times } from './figures.ts';
+import { circumstances, inParallel, printTable, Times, withCpu } from './figures.ts';
 
 const callNames = ['create', 'claim', 'reveal', 'approve', 'complete'] as const;
 const bareNames = ['Temporal', 'MongoDB'] as const;
@@ -178,28 +178,6 @@ async function measureBare(bench: Bench, callers: number, figures: Figures): Pro
       await bare.MongoDB.time(() => store.storeLists(workflowId, { preKeys, pqPreKeys }));
     }),
   );
-}
-
-/** Runs a job and adds the processor time of each process meanwhile to `sums`. Returns what the job returns. */
-async function withCpu<T>(
-  system: System,
-  others: Record<string, number | undefined>,
-  sums: Record<string, number>,
-  job: () => Promise<T>,
-): Promise<T> {
-  const { engines, ready } = system;
-  const pids = {
-    ...ready.pids,
-    Temporal: engines?.temporal.process?.pid,
-    Redis: engines?.redis.process?.pid,
-    MongoDB: engines?.mongo.process?.pid,
-    ...others,
-  };
-  const now = () => Object.entries(pids).map(([name, pid]) => [name, cpuMs(pid)] as const);
-  const before = Object.fromEntries(now());
-  const result = await job();
-  for (const [name, ms] of now()) sums[name] = (sums[name] ?? 0) + ms - (before[name] ?? 0);
-  return result;
 }
 
 /** Returns the seconds that it took. */

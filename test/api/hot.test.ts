@@ -164,7 +164,7 @@ const unusual: Record<string, Sent & { status: number }> = {
 
 for (const id of hotOperations) {
   const { path } = operations[id];
-  const asNode = ({ method = 'GET', headers = [] }: Sent, target = path) => ({
+  const asNode = ({ method = 'GET', headers = [] }: Sent, target: string = path) => ({
     method,
     url: target,
     headers: Object.fromEntries(headers.flatMap((name, at) => (at % 2 ? [] : [[name.toLowerCase(), headers[at + 1]]]))),
