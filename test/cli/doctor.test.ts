@@ -150,7 +150,13 @@ describe('vyry doctor', () => {
       false,
     );
     const nowhere = `http://127.0.0.1:${await freePort()}`;
-    const listed = await diagnose({ REGISTRATION_STEPS: 'code,signal', SIGNAL_SERVER_URL: nowhere });
+    // In a namespace where Vyry never runs: Temporal lists the pollers of an earlier system for minutes.
+    const TEMPORAL_NAMESPACE = 'temporal-system';
+    const listed = await diagnose({
+      TEMPORAL_NAMESPACE,
+      REGISTRATION_STEPS: 'code,signal',
+      SIGNAL_SERVER_URL: nowhere,
+    });
     assert.equal(listed.of('worker signal'), 'failed: no worker polls its task queue');
     assert.equal(listed.of('signal-server'), 'failed: unreachable');
     const none = await diagnose({ SIGNAL_SERVER_URL: '' });
