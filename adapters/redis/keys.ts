@@ -462,6 +462,11 @@ export function keysDeletedWith(owner: Owner, id: string): string[] {
 
 function keyBuilder(template: string): (ids?: Readonly<Record<string, string>>) => string {
   // texts and the names of ids alternate
-  const parts = template.split(/<(\w+)>/);
-  return (ids = {}) => parts.map((part, index) => (index % 2 === 0 ? part : ids[part])).join('');
+  const [head = '', ...rest] = template.split(/<(\w+)>/);
+  return (ids = {}) => {
+    let key = head;
+    // concatenated, because every command builds keys
+    for (let index = 0; index < rest.length; index += 2) key += `${ids[rest[index] ?? '']}${rest[index + 1]}`;
+    return key;
+  };
 }
