@@ -191,6 +191,7 @@ export default {
     fence('hpke', 'client/hpke'),
     fence('idb', 'client/indexed-db-store', 'web/history'),
     fence('uqr', 'web/qr'),
+    fence('qr', 'web/scan'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

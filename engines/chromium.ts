@@ -12,9 +12,10 @@ export function chromiumPath(): string | undefined {
   return places.find((path) => existsSync(path));
 }
 
-/** Starts the Chromium of this machine. @throws {Error} no Chromium is installed */
-export async function openChromium(): Promise<Browser> {
+/** Starts the Chromium of this machine, with further arguments. @throws {Error} no Chromium is installed */
+export async function openChromium(further: readonly string[] = []): Promise<Browser> {
   const executablePath = chromiumPath();
   if (executablePath === undefined) throw new Error(noChromium);
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-lcd-text'] });
+  const args = ['--no-sandbox', '--disable-gpu', '--disable-lcd-text', ...further];
+  return chromium.launch({ executablePath, args });
 }

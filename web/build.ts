@@ -1,12 +1,15 @@
-/** Builds the page at `/app`: `node web/build.ts [folder]`, or `npm run web:build`. Prints the size of what it wrote. */
+/**
+ * Builds the page at `/app`: `node web/build.ts [folder]`, or `npm run web:build`. Prints the size of what it wrote, by file
+ * and by what it is made of.
+ */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { gzipSync } from 'node:zlib';
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild';
+import { compressedBytes, ledgerOf, type Part } from './ledger.ts';
 
-/** Bytes until the first screen can be used, compressed with gzip. */
-export const bytesMax = 60_000;
+/** The most bytes, compressed with gzip: until the first screen can be used, and in all with one language. */
+export const bytesMax = { first: 60_000, all: 112_000 } as const;
 
 const source = import.meta.dirname;
 const root = resolve(source, '..');
@@ -65,7 +68,12 @@ const unusedKems: Plugin = {
 /** The server speaks WebSocket only; the other transports of Engine.IO are left out. */
 const webSocketOnly: Plugin = {
   name: 'websocket-only',
-  setup({ onLoad }) {
+  setup({ onLoad, onResolve, resolve: resolveAsUsual }) {
+    // Engine.IO exports them by their names too
+    onResolve({ filter: /^[.]\/transports\/(polling|webtransport)/ }, async ({ path, pluginData, ...from }) => {
+      if (pluginData === 'resolved') return undefined;
+      return { ...(await resolveAsUsual(path, { ...from, pluginData: 'resolved' })), sideEffects: false };
+    });
     onLoad({ filter: /engine[.]io-client[\\/]build[\\/]esm[\\/]transports[\\/]index[.]js$/ }, () => ({
       contents: "import { WS } from './websocket.js'; export const transports = { websocket: WS };",
       loader: 'js',
@@ -73,8 +81,22 @@ const webSocketOnly: Plugin = {
   },
 };
 
-/** Builds the files of the page; `bytes` are those until the first screen. @throws {Error} a source is wrong */
-export async function buildWeb(): Promise<{ files: WebFiles; bytes: number; report: string }> {
+/** The sizes of a built page, compressed with gzip and with the largest language. */
+export interface WebSizes {
+  /** Bytes until the first screen can be used. */
+  first: number;
+  /** Bytes in all, without the detector of QR codes. */
+  all: number;
+  /** Bytes of that detector, which only some browsers load, with the camera. */
+  detector: number;
+  /** What all of them are made of. */
+  parts: readonly Part[];
+  /** For people. */
+  report: string;
+}
+
+/** Builds the files of the page. @throws {Error} a source is wrong */
+export async function buildWeb(): Promise<WebSizes & { files: WebFiles }> {
   const page = await build({
     ...common,
     entryPoints: ['web/main.ts', 'web/styles.css'],
@@ -97,7 +119,7 @@ export async function buildWeb(): Promise<{ files: WebFiles; bytes: number; repo
   for (const name of ['manifest.webmanifest', 'icons/icon.svg', 'icons/icon-192.png', 'icons/icon-512.png']) {
     files[basename(name)] = await readFile(join(source, name));
   }
-  return { files, ...sizesOf(files, page.metafile) };
+  return { files, ...sizesOf(files, { ...page.metafile.outputs, ...workers.metafile.outputs }) };
 }
 
 /** Puts the names of the built files into the places of index.html. */
@@ -110,32 +132,59 @@ async function indexOf({ outputs }: Metafile): Promise<string> {
   });
 }
 
+/** What is loaded only when a camera is started in a browser that has no detector of QR codes. */
+const detectorEntry = 'node_modules/qr/decode.js';
 /** What is loaded before the first screen can be used. The rest of the client follows while a person reads it. */
 const firstEntries = ['web/main.ts', 'web/styles.css', 'web/screens.ts', 'client/indexed-db-store.ts'];
 
-/** Adds up what a person loads, with the largest language: until the first screen can be used, and in all. */
-function sizesOf(files: WebFiles, { outputs }: Metafile): { bytes: number; report: string } {
-  const fileOf = (path: string) => `assets/${basename(path)}`;
+/** Adds up what a person loads, with the largest language. */
+function sizesOf(files: WebFiles, outputs: Metafile['outputs']): WebSizes {
+  const builtAs = new Map(Object.keys(outputs).map((path) => [fileOf(path), path]));
   const entriesIn = (isWanted: (entry: string) => boolean) =>
     Object.keys(outputs).filter((path) => isWanted(outputs[path]?.entryPoint ?? ''));
   const sizes = Object.entries(files)
     .filter(([path]) => /[.](js|css|html)$/.test(path))
-    .map(([path, contents]) => ({ path, bytes: gzipSync(contents, { level: 9 }).length }))
+    .map(([path, contents]) => ({ path, bytes: compressedBytes(contents) }))
     .sort((one, other) => other.bytes - one.bytes);
   const isLanguage = new Set(entriesIn((entry) => entry.startsWith('web/texts/')).map(fileOf));
   const [language, ...otherLanguages] = sizes.filter(({ path }) => isLanguage.has(path));
+  const isDetector = new Set(entriesIn((entry) => entry === detectorEntry).map(fileOf));
+  const loaded = sizes.filter((size) => !otherLanguages.includes(size) && !isDetector.has(size.path));
   const first = new Set(['index.html', language?.path]);
   for (const path of withImports(
     outputs,
     entriesIn((entry) => firstEntries.includes(entry)),
   ))
     first.add(fileOf(path));
+  const parts = ledgerOf(
+    loaded.flatMap(({ path }) => {
+      const output = outputs[builtAs.get(path) ?? ''];
+      return output ? [{ contents: files[path] ?? new Uint8Array(), output }] : [];
+    }),
+  );
   const sum = (ones: typeof sizes) => ones.reduce((total, size) => total + size.bytes, 0);
-  const bytes = sum(sizes.filter(({ path }) => first.has(path)));
-  const all = sum(sizes.filter((size) => !otherLanguages.includes(size)));
-  const lines = sizes.map((size) => `${line(size.bytes)}  ${size.path}${first.has(size.path) ? ' *' : ''}`);
-  const limit = `${line(bytes)}  until the first screen (*), at most ${bytesMax}`;
-  return { bytes, report: [...lines, limit, `${line(all)}  in all, with one language`].join('\n') };
+  const totals = {
+    first: sum(loaded.filter(({ path }) => first.has(path))),
+    all: sum(loaded),
+    detector: sum(sizes.filter(({ path }) => isDetector.has(path))),
+  };
+  const lines = sizes.map(({ path, bytes }) => line(bytes, `${path}${first.has(path) ? ' *' : ''}`));
+  return { ...totals, parts, report: [...lines, '', ...reportOf(totals, parts)].join('\n') };
+}
+
+function reportOf({ first, all, detector }: Omit<WebSizes, 'parts' | 'report'>, parts: readonly Part[]): string[] {
+  return [
+    ...parts.map(({ name, minified, compressed }) => line(compressed, `${name} (${minified} before compression)`)),
+    '',
+    line(first, `until the first screen (*), at most ${bytesMax.first}`),
+    line(all, `in all, with one language, at most ${bytesMax.all}`),
+    line(detector, 'more when a camera is started in a browser without a detector of QR codes'),
+  ];
+}
+
+/** Returns the name of a file of the page, as those of `WebFiles`. */
+function fileOf(output: string): string {
+  return /-\w{8}[.]\w+$/.test(output) ? `assets/${basename(output)}` : basename(output);
 }
 
 /** Returns outputs with all that they import statically. */
@@ -149,8 +198,8 @@ function withImports(outputs: Metafile['outputs'], paths: string[]): Set<string>
   return found;
 }
 
-function line(bytes: number): string {
-  return String(bytes).padStart(8);
+function line(bytes: number, what: string): string {
+  return `${String(Math.round(bytes)).padStart(8)}  ${what}`;
 }
 
 /** The index comes last: a page that it names is complete. */

@@ -1,19 +1,27 @@
-/** Reading a QR code with the camera where the browser can, and by pasting its text everywhere. */
+/** Reading a QR code with the camera, or by pasting its text. */
 import { html, nothing, type TemplateResult } from 'lit-html';
 import { field, onSubmit } from './forms.ts';
 import { View } from './screen.ts';
 import { texts } from './texts.ts';
 
-/** The Barcode Detection API (https://wicg.github.io/shape-detection-api), which not every browser has. */
+/** The part of the Barcode Detection API that is used (https://wicg.github.io/shape-detection-api/). */
 interface Detector {
   detect(source: HTMLVideoElement): Promise<{ rawValue: string }[]>;
 }
 interface DetectorConstructor {
-  new (options: { formats: string[] }): Detector;
-  getSupportedFormats(): Promise<string[]>;
+  new (options: { formats: ['qr_code'] }): Detector;
+  getSupportedFormats(): Promise<readonly string[]>;
 }
 declare global {
   var BarcodeDetector: DetectorConstructor | undefined;
+}
+
+/** Returns the detector of the browser, or one in JavaScript, which is loaded then: few browsers have their own. */
+async function createDetector(): Promise<Detector> {
+  const own = globalThis.BarcodeDetector;
+  const hasOwn = (await own?.getSupportedFormats())?.includes('qr_code');
+  const Detector = own && hasOwn ? own : (await import('qr/decode.js')).BarcodeDetector;
+  return new Detector({ formats: ['qr_code'] });
 }
 
 /** Between two looks at the picture of the camera. */
@@ -21,25 +29,15 @@ const lookMs = 200;
 
 /** The element `vyry-scan`: it fires `scan` with the text as detail. */
 class Scan extends View {
-  #canScan = false;
   #stream: MediaStream | undefined;
+  #isStarting = false;
   #isRefused = false;
   /** Shows what is to be scanned or pasted. */
   label = '';
 
-  protected override opened(): void {
-    void this.#findDetector();
-  }
-
   override disconnectedCallback(): void {
     this.#stop();
     super.disconnectedCallback();
-  }
-
-  async #findDetector(): Promise<void> {
-    const formats = (await globalThis.BarcodeDetector?.getSupportedFormats()) ?? [];
-    this.#canScan = formats.includes('qr_code') && navigator.mediaDevices !== undefined;
-    this.update();
   }
 
   protected override view(): TemplateResult {
@@ -53,33 +51,39 @@ class Scan extends View {
 
   #camera(): TemplateResult | typeof nothing {
     const { scan } = texts();
-    if (!this.#canScan) return nothing;
+    if (navigator.mediaDevices === undefined) return nothing;
     if (this.#isRefused) return html`<p>${scan.refused}</p>`;
     if (this.#stream === undefined)
-      return html`<p><button type="button" @click=${() => void this.#start()}>${scan.camera}</button></p>`;
+      return html`<p><button type="button" ?disabled=${this.#isStarting} @click=${() => void this.#start()}>${scan.camera}</button></p>`;
     return html`<video class="camera" aria-label=${scan.picture} autoplay playsinline muted .srcObject=${this.#stream}></video>
       <p><button type="button" class="plain" @click=${this.#stop}>${scan.stop}</button></p>`;
   }
 
   async #start(): Promise<void> {
+    this.#isStarting = true;
+    this.update();
     try {
-      const video = { facingMode: 'environment' };
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video });
+      const detector = await createDetector();
+      this.#stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: 'environment' } });
+      this.#isStarting = false;
+      this.update();
+      await this.#look(detector);
     } catch {
       // no camera, or the person does not allow it: there is the field
       this.#isRefused = true;
+    } finally {
+      this.#isStarting = false;
+      this.#stop();
     }
-    this.update();
-    void this.#look();
   }
 
-  async #look(): Promise<void> {
-    const detector = globalThis.BarcodeDetector && new globalThis.BarcodeDetector({ formats: ['qr_code'] });
-    while (detector && this.#stream) {
+  async #look(detector: Detector): Promise<void> {
+    // the screen may have been left while the person was asked
+    while (this.#stream && this.isConnected) {
       await new Promise((resolve) => setTimeout(resolve, lookMs));
       const video = this.querySelector('video');
       const [code] = video?.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA ? await detector.detect(video) : [];
-      if (code && this.#stream) this.#found(code.rawValue);
+      if (code && this.#stream) return this.#found(code.rawValue);
     }
   }
 

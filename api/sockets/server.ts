@@ -26,7 +26,7 @@ import type { Connections } from './node.ts';
 import { boundedParser } from './parser.ts';
 import type { Presence } from './presence.ts';
 import { answerRequest, type RequestDeps, refuseRequest } from './requests.ts';
-import { closeCodes, closeTransport, notePacketBytes } from './transport.ts';
+import { closeCodes, closeTransport, endClosed, notePacketBytes } from './transport.ts';
 
 /** The dependencies of Socket.IO. */
 export type SocketDeps = AdmissionDeps & SessionDeps & DeviceDeps & RequestDeps;
@@ -76,7 +76,7 @@ export async function openSockets(
   const engine = new Engine(engineOptions);
   const io = new Server(serverOptions);
   const handshakes = new WeakMap<Socket, Handshake>();
-  boundPackets(engine, now);
+  boundTransports(engine, now);
   io.bind(engine);
   io.use((socket, next) => {
     void shakeHands(deps, socket, { caller: admission.callerOf(socket.request), node, isDraining }).then(
@@ -109,8 +109,8 @@ export async function openSockets(
   };
 }
 
-/** Closes connections that send more packets of any kind than a client has reason to. */
-function boundPackets(engine: Engine, now: () => number): void {
+/** Closes connections that send more packets of any kind than a client has reason to, and ends those that are closed. */
+function boundTransports(engine: Engine, now: () => number): void {
   engine.on('connection', (conn: Socket['conn']) => {
     const budget = fullBucket(packetRate, now());
     const count = () => {
@@ -119,6 +119,7 @@ function boundPackets(engine: Engine, now: () => number): void {
       closeTransport(conn, closeCodes.policyViolation, 'flood');
     };
     conn.on('packet', count);
+    conn.once('close', () => endClosed(conn));
     notePacketBytes(conn);
   });
 }

@@ -8,6 +8,7 @@ type EngineSocket = Socket['conn'];
 
 /** The part of a WebSocket of ws that is used. */
 interface WebSocket {
+  readonly readyState: number;
   readonly bufferedAmount: number;
   close(code: number, reason: string): void;
   terminate(): void;
@@ -20,6 +21,10 @@ export const closeCodes = { normal: 1000, policyViolation: 1008, internalError: 
 
 /** How long a client may take to answer a close frame. */
 const closeMs = 5000;
+/** The same once Engine.IO has closed a connection, as one that said nothing: nothing is on its way to that client any more. */
+const closedMs = 1000;
+/** A WebSocket whose transport is closed (WHATWG WebSockets, readyState). */
+const closedState = 3;
 
 /** Closes a connection with a close code (RFC 6455 section 7.4). What was emitted before arrives before it. */
 export function closeTransport(conn: EngineSocket, code: number, reason: string): void {
@@ -29,6 +34,15 @@ export function closeTransport(conn: EngineSocket, code: number, reason: string)
   if (bufferOf(conn).length > 0) conn.once('drain', close);
   else close();
   setTimeout(() => webSocket.terminate(), closeMs).unref();
+}
+
+/**
+ * Ends the transport of a connection that Engine.IO has closed, if its client does not answer the close frame. The package
+ * ws waits 30 s for it, in which the connection would count for its address.
+ */
+export function endClosed(conn: EngineSocket): void {
+  const webSocket = webSocketOf(conn);
+  if (webSocket.readyState !== closedState) setTimeout(() => webSocket.terminate(), closedMs).unref();
 }
 
 /** Ends a connection at once, and what waits to be written to it. */

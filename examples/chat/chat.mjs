@@ -7,7 +7,7 @@
  */
 import { hostname } from 'node:os';
 import process from 'node:process';
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { createVyry, hasCode } from '@vyry/client';
 import { openFileStore } from '@vyry/client/file-store';
 import { solveChallenge } from 'altcha-lib';
@@ -16,7 +16,9 @@ import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 const [name, origin = 'http://127.0.0.1:8000'] = process.argv.slice(2);
 if (name === undefined) throw new Error('usage: node examples/chat/chat.mjs <user name> [address of the server]');
 
-const terminal = createInterface({ input: process.stdin, output: process.stdout });
+const terminal = createInterface({ input: process.stdin });
+// one iterator from the beginning on: a line that was typed before its question is not lost
+const lines = terminal[Symbol.asyncIterator]();
 const store = await openFileStore(`.vyry/chat/${name}.json`);
 const vyry = createVyry({ origin, store });
 
@@ -33,6 +35,14 @@ await vyry.close();
 await store[Symbol.asyncDispose]();
 terminal.close();
 
+/** Returns the next line that is typed. */
+async function ask(question) {
+  process.stdout.write(question);
+  const { value, done } = await lines.next();
+  if (done) throw new Error('The input has ended');
+  return value;
+}
+
 /** Returns the user id of this device, which becomes one of the account first if it is none. */
 async function ownId() {
   const session = await vyry.calls.readSession().catch(async (err) => {
@@ -46,10 +56,10 @@ async function ownId() {
 
 /** Signs in, or registers whoever has no account. */
 async function enter() {
-  const password = await terminal.question('Password (that of the directory for a new account): ');
+  const password = await ask('Password (that of the directory for a new account): ');
   try {
     const pending = await vyry.signIn({ identifier: name, password });
-    if (pending) await vyry.verifySignIn({ loginId: pending.loginId, code: await terminal.question('Code: ') });
+    if (pending) await vyry.verifySignIn({ loginId: pending.loginId, code: await ask('Code: ') });
   } catch (err) {
     if (!hasCode(err, 'UNAUTHORIZED')) throw err;
     await register(password);
@@ -62,17 +72,20 @@ async function register(password) {
   const steps = {
     directory: () => flow.verifyDirectory({ username: name, password }),
     captcha: async () => flow.verifyCaptcha(await solveCaptcha()),
-    code: async () => {
-      await flow.sendCode({ channel: 'sms' });
-      return await flow.verifyCode(await terminal.question('Code of the SMS: '));
+    code: async ({ nextCheckAt }) => {
+      if (nextCheckAt === null) await flow.sendCode({ channel: 'sms' });
+      return await flow.verifyCode(await ask('Code of the SMS: '));
     },
-    credentials: async () => flow.submitCredentials({ password: await terminal.question('New password: ') }),
+    credentials: async () => flow.submitCredentials({ password: await ask('New password: ') }),
     device: () => flow.submitDevice(hostname()),
   };
   for (;;) {
-    const open = (await flow.read()).steps.find(({ status }) => status === 'open');
+    const registration = await flow.read();
+    const open = registration.steps.find(({ status }) => status === 'open');
     if (open === undefined) return await flow.finish();
-    await steps[open.name]?.().catch((err) => {
+    const step = steps[open.name];
+    if (step === undefined) throw new Error(`This example cannot do the step ${open.name}`);
+    await step(registration).catch((err) => {
       if (!hasCode(err, 'INVALID_OTP', 'INVALID_REQUEST')) throw err;
       show(`${err.message}. ${err.remedy}`);
     });
@@ -106,7 +119,7 @@ async function printMessages() {
 /** Sends the lines that are typed. */
 async function readLines() {
   let peer;
-  for await (const line of terminal) {
+  for await (const line of lines) {
     const [command, argument] = line.trim().split(/\s+/, 2);
     if (command === '/quit') return;
     if (command === '/to') peer = argument;

@@ -7,12 +7,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { codeFor } from '../support/client.ts';
+import { personOf } from '../support/journey.ts';
 import { projectFolder } from '../support/node-process.ts';
 import { goodPassword } from '../support/registrations.ts';
 import * as sdk from '../support/sdk.ts';
 import { withSystem } from '../support/with-system.ts';
 
-const { url, account } = await withSystem({
+const { url, outboxUrl, account } = await withSystem({
+  REGISTRATION_STEPS: 'directory,captcha,code,credentials,device',
   JWT_ALGORITHM: 'EdDSA',
   JWT_KEYS: Buffer.alloc(32, 7).toString('base64'),
 });
@@ -44,9 +47,16 @@ async function install(): Promise<void> {
   }
 }
 
-/** The lines of a program of the folder, one after the other. It is ended by a signal. */
-function start(file: string, { env = {}, cwd = folder }: { env?: Record<string, string>; cwd?: string } = {}) {
-  const child = spawn(process.execPath, [file], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
+/** How a program is started. */
+interface StartOptions {
+  args?: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+/** Starts a program in the folder: what it prints and is typed. */
+function start(file: string, { args = [], env = {}, cwd = folder }: StartOptions = {}) {
+  const child = spawn(process.execPath, [file, ...args], { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
   let errors = '';
   child.stdout.on('data', (data) => {
@@ -73,10 +83,19 @@ function start(file: string, { env = {}, cwd = folder }: { env?: Record<string, 
         await Promise.race([once(child.stdout, 'data'), ended]);
       }
     },
+    /** Types a line, whether it is asked for or not. */
+    type(line: string): void {
+      child.stdin.write(`${line}\n`);
+    },
     async stop(): Promise<number | null> {
       child.kill('SIGTERM');
       const [code] = await ended;
       return code;
+    },
+    /** Resolves when the program has ended by itself. */
+    async end(): Promise<{ code: number | null; errors: string }> {
+      const [code] = await ended;
+      return { code, errors };
     },
   };
 }
@@ -132,6 +151,37 @@ describe('the examples', () => {
     const toAda = sdk.reader(ada);
     assert.equal((await toAda()).text, 'You wrote 4 characters: ping');
     assert.equal(await bot.stop(), 0, 'it ends by itself');
+  });
+
+  it('chat registers one person, signs another one in, and carries what both type, also after one was away', async () => {
+    const { username, password, phone } = personOf(20);
+    const { name, userId: grace } = await account(21);
+    const chat = (user: string) => start(join(projectFolder, 'examples/chat/chat.mjs'), { args: [user, url] });
+    const ofAda = chat(username);
+    ofAda.type(password);
+    const code = await codeFor(outboxUrl, phone);
+    // the first code is a wrong one
+    for (const line of [code === '000000' ? '000001' : '000000', code, goodPassword, `/to ${grace}`]) ofAda.type(line);
+    const [, ada = ''] = await ofAda.find(/You are (\S+)\./);
+
+    const ofGrace = chat(name);
+    for (const line of [goodPassword, `/to ${ada}`, 'Hello Ada']) ofGrace.type(line);
+    await ofAda.find(new RegExp(`^${grace}: Hello Ada$`, 'm'));
+    ofAda.type('Hello Grace');
+    await ofGrace.find(new RegExp(`^${ada}: Hello Grace$`, 'm'));
+    await ofAda.find(/^✓✓ read$/m);
+    ofGrace.type('/number');
+    const [number] = await ofGrace.find(/^(\d{5} ){11}\d{5}$/m);
+    ofAda.type('/number');
+    assert.equal((await ofAda.find(/^(\d{5} ){11}\d{5}$/m))[0], number);
+
+    ofAda.type('/quit');
+    assert.deepEqual(await ofAda.end(), { code: 0, errors: '' });
+    ofGrace.type('Written while Ada was away');
+    const again = chat(username);
+    await again.find(new RegExp(`^${grace}: Written while Ada was away$`, 'm'));
+    for (const program of [again, ofGrace]) program.type('/quit');
+    for (const program of [again, ofGrace]) assert.deepEqual(await program.end(), { code: 0, errors: '' });
   });
 
   it('express-app accepts the access tokens of Vyry by its public keys, and no others', async () => {

@@ -54,9 +54,9 @@ interface WebBrowser extends AsyncDisposable {
   problems: string[];
 }
 
-/** Starts a browser for the page of an api. */
-export async function openWebBrowser(origin: string): Promise<WebBrowser> {
-  const browser = await openChromium();
+/** Starts a browser, with further arguments, for the page of an api. */
+export async function openWebBrowser(origin: string, flags: readonly string[] = []): Promise<WebBrowser> {
+  const browser = await openChromium(flags);
   const problems: string[] = [];
   return {
     browser,

@@ -101,7 +101,7 @@ class Register extends Screen {
     if (this.#digits !== undefined) {
       const { register } = texts();
       return html`<h2>${register.approvalDigits}</h2>
-        <p class="digits">${this.#digits}</p>
+        <p class="digits" role="status" dir="ltr">${this.#digits}</p>
         <p>${register.approvalDigitsHint}</p>`;
     }
     if (name === undefined) return nothing;
