@@ -23,7 +23,7 @@ import {
 } from './exchange.ts';
 import { served } from './handlers.ts';
 import { refuseAmbiguous, sendJson, varyByOrigin } from './http.ts';
-import { limitRequest } from './limits.ts';
+import { limitRequest } from './limits/counting.ts';
 import { serve } from './serve.ts';
 
 /** The hot operations. Each is a `GET` of one path, without parameters, query or body, that answers 200 with JSON. */

@@ -33,7 +33,7 @@ import {
   requireMediaType,
   requireUnambiguous,
 } from './http.ts';
-import { limitRequest } from './limits.ts';
+import { limitRequest } from './limits/counting.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
 import { type ApiAnswer, serve } from './serve.ts';
 import { startPage, startPagePolicy } from './start-page.ts';
