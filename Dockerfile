@@ -4,12 +4,12 @@
 FROM node:26.10.0-bookworm-slim AS base
 WORKDIR /vyry
 
-# What the processes need to run. The optional packages are Node itself and the compiler of the bundle: this image has the
-# one, and only the next stage uses the other.
+# What the processes need to run. Node itself and the compiler of the bundle are among the packages: this image has the one,
+# and only the next stage uses the other.
 FROM base AS dependencies
 COPY package.json package-lock.json .npmrc ./
 COPY client/package.json client/
-RUN npm ci --omit=dev --omit=optional
+RUN npm ci --omit=dev && rm -r node_modules/node-linux-* node_modules/@swc/core-*
 
 # The workflow bundle, made ahead so that no worker compiles anything.
 FROM base AS bundle

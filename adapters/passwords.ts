@@ -1,31 +1,21 @@
 /**
- * Hashing of passwords and PINs: Argon2id (RFC 9106) with the parameters of OWASP and a pepper, as PHC strings.
+ * Hashing of passwords and PINs: Argon2id with a pepper, as PHC strings.
  *
- * The number of concurrent computations is limited, so that hashing cannot starve the process. Others wait in a queue.
+ * The number of concurrent computations is limited, so that they leave threads to files and host names, and processors
+ * to requests. Others wait in a queue.
  */
 import { randomBytes } from 'node:crypto';
-import { hash, verify } from 'argon2';
 import { preparePassword } from '../domain/passwords.ts';
+import { type Argon2, argon2 } from './argon2.ts';
 
 /** The password hasher. */
 export type Passwords = ReturnType<typeof createPasswords>;
 
-/** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
-const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
+/** The hash function, which runs in its own threads. */
+export type Hashing = Pick<Argon2, 'hash' | 'verify'>;
 
-/** The hash function, which runs in its own threads. `pepper` is a key that is not stored in the database. */
-export interface Hashing {
-  hash(secret: string | Buffer, pepper: Buffer): Promise<string>;
-  verify(phc: string, secret: string, pepper: Buffer): Promise<boolean>;
-}
-
-const argon2id: Hashing = {
-  hash: (secret, pepper) => hash(secret, { ...parameters, secret: pepper }),
-  verify: (phc, secret, pepper) => verify(phc, secret, { secret: pepper }),
-};
-
-/** Creates the password hasher. */
-export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing = argon2id) {
+/** Creates the password hasher. `pepper` is a key that is not stored in the database. */
+export function createPasswords(pepper: Buffer, concurrencyMax: number, hashing: Hashing = argon2) {
   const inTurn = createTurns(concurrencyMax);
   let dummyHash: Promise<string> | undefined;
   return {

@@ -43,6 +43,7 @@ import type { Cipher } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
+import type { Estimator } from './estimator.ts';
 import type { KeptFacts } from './person-facts.ts';
 import type { Node } from './sockets/node.ts';
 import type { Tokens } from './tokens.ts';
@@ -71,6 +72,7 @@ export interface ApiDeps {
   recoveries: Recoveries;
   registrationWarnings: RegistrationWarnings;
   captcha: Captcha;
+  estimator: Estimator;
   /** Undefined if the check is not configured. */
   breachedPasswords: BreachedPasswords | undefined;
   usedCaptchas: UsedCaptchas;

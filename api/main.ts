@@ -1,10 +1,11 @@
-// @permissions net, addons, read(/etc/alpine-release), read(GEOIP_DATABASE), read(WEB_FOLDER)
+// @permissions net, addons, worker, read(GEOIP_DATABASE), read(WEB_FOLDER)
 /**
- * The api process: configuration, connections, servers and a graceful stop. The only system file is probed by the
- * loader of the argon2 package.
+ * The api process: configuration, connections, servers and a graceful stop. The permission `worker` is for the thread
+ * that estimates passwords.
  */
 import { resolve } from 'node:path';
 import { Registry } from 'prom-client';
+import { argon2 } from '../adapters/argon2.ts';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { connectCollector } from '../adapters/collector.ts';
@@ -49,6 +50,7 @@ import { collectProcessMetrics } from '../platform/process-metrics.ts';
 import { createCodecApp } from './codec.ts';
 import { type Connections, checkEngines, connect, listen, urlOf } from './connections.ts';
 import type { ApiDeps } from './deps.ts';
+import { startEstimator } from './estimator.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
 import { createHotListener } from './hot.ts';
@@ -57,15 +59,13 @@ import { assembleMessaging, type Messaging, type MessagingDeps } from './messagi
 import { createRestApp } from './rest.ts';
 import { sessionLifeOf } from './sessions.ts';
 
-/** A system file that the loader of the argon2 package probes. */
-const loaderProbe = '/etc/alpine-release';
-
 async function main(): Promise<void> {
   const config = readConfig('api');
   const log = createLog('api', config.LOG_LEVEL);
+  log.info({ event: 'argon2.chosen', package: argon2.package, atOnce: config.ARGON2_CONCURRENCY });
   await using api = await openApi(config, log);
   // the addon is loaded, so these permissions are not needed any more and cannot be regained
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], [loaderProbe, ...databaseOf(config)]);
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], databaseOf(config));
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
@@ -97,8 +97,9 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   );
   open.use(auditLog);
   const messaging = open.use(await assembleMessaging(config, connections, { events, hasSockets: config.SOCKETS }));
+  const estimator = open.use(startEstimator());
   const own = await assemble(config, connections, { registry, messaging });
-  const deps: ApiDeps = { ...own, ...messaging.deps, recordSpan: collector.record };
+  const deps: ApiDeps = { ...own, ...messaging.deps, estimator, recordSpan: collector.record };
   const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
   const codecServer = createHttpServer(codecApp);
@@ -126,7 +127,7 @@ async function assemble(
   config: Config<'api'>,
   connections: Connections,
   { registry, messaging }: { registry: Registry; messaging: Messaging },
-): Promise<Omit<ApiDeps, keyof MessagingDeps | 'recordSpan'>> {
+): Promise<Omit<ApiDeps, keyof MessagingDeps | 'estimator' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);

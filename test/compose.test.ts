@@ -18,7 +18,7 @@ import {
   statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, matchesGlob, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseEnv, promisify } from 'node:util';
 import { Ajv } from 'ajv';
@@ -451,8 +451,8 @@ function isSent(source: string, pattern: string): boolean {
 }
 
 /**
- * Creates a folder with exactly the files of the target `runtime`: the files it copies, the production packages as `npm
- * ci --omit=dev --omit=optional` would install them, the current workflow bundle and the current page.
+ * Creates a folder with exactly the files of the target `runtime`: the files it copies, the production packages that its stage
+ * installs and does not remove, the current workflow bundle and the current page.
  */
 function copyImage(): string {
   const folder = mkdtempSync(join(tmpdir(), 'vyry-image-'));
@@ -467,8 +467,10 @@ function copyImage(): string {
 
 function copyProductionPackages(target: string): void {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, LockedPackage> };
-  for (const [path, { dev, optional, devOptional }] of Object.entries(packages)) {
-    if (path === '' || dev || optional || devOptional || !existsSync(join(root, path))) continue;
+  const [, removed = ''] = /npm ci --omit=dev && rm -r (.+)$/m.exec(stageOf('dependencies').text) ?? [];
+  for (const [path, { dev, devOptional }] of Object.entries(packages)) {
+    if (path === '' || dev || devOptional || !existsSync(join(root, path))) continue;
+    if (removed.split(' ').some((pattern) => matchesGlob(path, pattern))) continue;
     const to = join(target, path.slice('node_modules/'.length));
     linkPackage(join(root, path), to);
   }
@@ -495,7 +497,6 @@ function linkOrCopy(source: string, target: string): void {
 
 interface LockedPackage {
   dev?: boolean;
-  optional?: boolean;
   devOptional?: boolean;
 }
 

@@ -157,9 +157,9 @@ function sizesOf(files: WebFiles, outputs: Metafile['outputs']): WebSizes {
   ))
     first.add(fileOf(path));
   const parts = ledgerOf(
-    loaded.flatMap(({ path }) => {
-      const output = outputs[builtAs.get(path) ?? ''];
-      return output ? [{ contents: files[path] ?? new Uint8Array(), output }] : [];
+    loaded.map(({ path }) => {
+      const { inputs = {} } = outputs[builtAs.get(path) ?? ''] ?? {};
+      return { contents: files[path] ?? new Uint8Array(), inputs };
     }),
   );
   const sum = (ones: typeof sizes) => ones.reduce((total, size) => total + size.bytes, 0);

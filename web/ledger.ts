@@ -2,10 +2,10 @@
 import { gzipSync } from 'node:zlib';
 import type { Metafile } from 'esbuild';
 
-/** A built file: its code, and what esbuild says about it. */
+/** A built file: its code, and the sources of it; none if it was not made of modules. */
 export interface BuiltFile {
   contents: Uint8Array;
-  output: Metafile['outputs'][string];
+  inputs: Metafile['outputs'][string]['inputs'];
 }
 
 /** A part of the page. */
@@ -17,10 +17,11 @@ export interface Part {
   compressed: number;
 }
 
+const page = 'the page';
 /** The own folders, the longest path first; everything else that is not a package is the client and what it imports. */
 const folders = [
   ['web/texts/', 'texts of one language'],
-  ['web/', 'the page'],
+  ['web/', page],
   ['client/crypto/', 'the client: encryption'],
 ] as const;
 
@@ -51,11 +52,13 @@ export function ledgerOf(files: readonly BuiltFile[]): Part[] {
 }
 
 /** Cuts a file: esbuild writes the code of each source in one piece, in the order of its list, after the imports. */
-function codeByPart({ contents, output }: BuiltFile): Map<string, Buffer> {
-  const codes = new Map<string, Buffer>();
+function codeByPart({ contents, inputs }: BuiltFile): Map<string, Buffer> {
   const text = Buffer.from(contents);
+  const sources = Object.entries(inputs);
+  if (sources.length === 0) return new Map([[page, text]]);
+  const codes = new Map<string, Buffer>();
   let at = /^(import\b[^;]*;)*/.exec(text.toString('latin1'))?.[0].length ?? 0;
-  for (const [path, { bytesInOutput }] of Object.entries(output.inputs)) {
+  for (const [path, { bytesInOutput }] of sources) {
     const name = partOf(path);
     const code = text.subarray(at, at + bytesInOutput);
     codes.set(name, Buffer.concat([codes.get(name) ?? Buffer.alloc(0), code]));

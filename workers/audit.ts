@@ -4,8 +4,8 @@
  *
  * 1. Prepare the consumer group, the lifecycle policy (if supported) and the index template.
  * 2. Read a bounded batch, or claim the pending entries of a dead process.
- * 3. Store the batch. While Elasticsearch is unavailable or busy, retry with exponential backoff and read nothing more,
- *    so that the other events wait in Redis. Events that the index refuses permanently become dead letters.
+ * 3. Store the batch, and read one more meanwhile. While Elasticsearch is unavailable or busy, retry with exponential
+ *    backoff, so that the other events wait in Redis. Events that the index refuses permanently become dead letters.
  * 4. Acknowledge and delete the batch in the stream.
  *
  * Any number of these processes may run. If one is killed between 3 and 4, another stores the batch again; the event
@@ -87,7 +87,10 @@ async function main(): Promise<void> {
   }
 }
 
-/** Ships batches until it is stopped. A batch that was read is still tried once. */
+/**
+ * Ships batches until it is stopped. The next batch is read while Elasticsearch stores one. A batch that was read is still
+ * tried once.
+ */
 async function ship(shipping: Shipping): Promise<void> {
   const { stream, index, log, stopped } = shipping;
   const { hasLifecycle } = (await persist(shipping, async () => {
@@ -95,19 +98,24 @@ async function ship(shipping: Shipping): Promise<void> {
     return index.prepare();
   })) ?? { hasLifecycle: false };
   if (!stopped.aborted) log.info({ event: 'audit.prepared', hasLifecycle });
-  while (!stopped.aborted) {
-    const entries = await readNext(stream).catch(async (err: unknown) => {
-      away(log, err);
-      await pause(blockMs, stopped);
-      return [];
-    });
-    if (entries.length > 0) await shipBatch(shipping, entries);
+  let entries: AuditEntry[] = [];
+  while (!stopped.aborted || entries.length > 0) {
+    const waits = entries.length === 0;
+    [entries] = await Promise.all([readNext(shipping, waits), shipBatch(shipping, entries)]);
   }
 }
 
-async function readNext(stream: AuditStream): Promise<AuditEntry[]> {
-  const left = await stream.takeOver(batchMax);
-  return left.length > 0 ? left : stream.read(batchMax, blockMs);
+/** Returns the next batch; empty when there is none, Redis is unavailable, or the process stops. */
+async function readNext({ stream, log, stopped }: Shipping, waits: boolean): Promise<AuditEntry[]> {
+  if (stopped.aborted) return [];
+  try {
+    const left = await stream.takeOver(batchMax);
+    return left.length > 0 ? left : await stream.read(batchMax, waits ? blockMs : undefined);
+  } catch (err) {
+    away(log, err);
+    await pause(blockMs, stopped);
+    return [];
+  }
 }
 
 async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<void> {

@@ -1,7 +1,7 @@
-// @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/etc/alpine-release)
+// @permissions net, addons, worker, read(WORKFLOW_BUNDLE)
 /**
  * The role `registration`: hosts the workflows, and the activities that use MongoDB and Redis. The permission `worker`
- * is for the threads of the workflow sandbox. The loader of the argon2 package reads the system file.
+ * is for the threads of the workflow sandbox.
  */
 import { resolve } from 'node:path';
 import type { NativeConnection } from '@temporalio/worker';
@@ -21,6 +21,7 @@ import { createRegistrationActivities } from '../activities/registration.ts';
 import { createRegistrationDeviceActivities, type RegistrationDeviceDeps } from '../activities/registration-devices.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
 import { createVerificationActivities } from '../activities/verification.ts';
+import { argon2 } from '../adapters/argon2.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { createArchive } from '../adapters/mongo/archive.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
@@ -54,9 +55,6 @@ import { createErasure } from './erasure.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 import { progress } from './progress.ts';
 
-/** A system file that the loader of the argon2 package probes. */
-const loaderProbe = '/etc/alpine-release';
-
 async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
   const { log, events, redis } = tools;
   const database = openDatabase(config, log);
@@ -78,7 +76,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     lockMs: config.REGISTRATION_LOCK_DAYS === 0 ? undefined : config.REGISTRATION_LOCK_DAYS * 86_400_000,
     events,
     oneTimeSecrets,
-    passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
+    passwords: openPasswords(config, log),
     isOutage,
   });
   const credentials = createCredentialActivities({ accounts: store, sessions, oneTimeSecrets, events });
@@ -121,7 +119,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
       await ensureSchedules(connection, config);
       await deviceStores.archive.prepare();
     },
-    startReads: [bundle, loaderProbe],
+    startReads: [bundle],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
   };
@@ -215,6 +213,11 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
     everySeconds: config.DIRECTORY_SYNC_INTERVAL,
     note: 'Disables accounts whose directory entry was disabled or removed, and adopts the new names of people',
   });
+}
+
+function openPasswords({ DATA_KEY, ARGON2_CONCURRENCY: atOnce }: Config<'registration'>, log: WorkerTools['log']) {
+  log.info({ event: 'argon2.chosen', package: argon2.package, atOnce });
+  return createPasswords(deriveKey(DATA_KEY, 'pepper'), atOnce);
 }
 
 function openDatabase({ DATABASE_URL }: Config<'registration'>, log: WorkerTools['log']) {

@@ -6,7 +6,7 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { givenValues, readConfig } from '../platform/config/config.ts';
+import { type Config, givenValues, readConfig } from '../platform/config/config.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
 import { variablesOf } from '../platform/config/variables.ts';
 import { permissionArguments } from './permissions.ts';
@@ -61,13 +61,27 @@ function run([name, ...options]: string[]): void {
     const compileCache = compileCacheOf(options);
     const env = scrubbedEnvironment(role, process.env);
     // validated here, so that an invalid configuration prints its message and starts no process
-    readConfig(role, env);
+    const config = readConfig(role, env);
     const command = [process.execPath, ...commandOf(role, env, compileCache)];
-    process.execve?.(process.execPath, command, { ...env, ...(compileCache && { NODE_COMPILE_CACHE: compileCache }) });
+    const ofNode = { ...threadsOf(config), ...(compileCache && { NODE_COMPILE_CACHE: compileCache }) };
+    process.execve?.(process.execPath, command, { ...env, ...ofNode });
   } catch (err) {
     console.error((err as Error).message);
     process.exitCode = 1;
   }
+}
+
+/** The threads of a Node process unless a variable says otherwise. */
+const usualThreads = 4;
+
+/**
+ * Returns the size of the thread pool of a process that hashes passwords. Files and host names use the same threads, so
+ * it has the usual number besides those that hash.
+ * https://nodejs.org/api/cli.html#uv_threadpool_sizesize
+ */
+function threadsOf(config: Partial<Config<'api'>>): Record<string, string> {
+  const { ARGON2_CONCURRENCY: hashing } = config;
+  return hashing === undefined ? {} : { UV_THREADPOOL_SIZE: String(usualThreads + hashing) };
 }
 
 /** @throws {Error} an option is unknown */

@@ -73,11 +73,12 @@ export function createAuditStream(
       });
     },
 
-    /** Returns new entries, oldest first, or none if none arrives within `blockMs`. */
-    async read(count: number, blockMs: number): Promise<AuditEntry[]> {
-      const reply = await redis.xreadgroup(
-        ...(['GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', auditKeys.stream, '>'] as const),
-      );
+    /** Returns new entries, oldest first, or none if none arrives within `blockMs`; without it, at once. */
+    async read(count: number, blockMs?: number): Promise<AuditEntry[]> {
+      const from = ['STREAMS', auditKeys.stream, '>'] as const;
+      const reply = await (blockMs === undefined
+        ? redis.xreadgroup('GROUP', group, consumer, 'COUNT', count, ...from)
+        : redis.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', blockMs, ...from));
       const [[, entries] = []] = (reply ?? []) as [string, RawEntry[]][];
       return readable(entries ?? []);
     },

@@ -3,7 +3,7 @@
  *
  * The first start registers the person on this computer, or signs in; the state is kept in a file of the user name. Two people in two
  * terminals, on the system that `npm start` runs: person101 with the directory password person-101, and person102 with
- * person-102. Codes are shown at http://127.0.0.1:8025.
+ * person-102. Codes are shown at http://127.0.0.1:8025. It needs Node 22; `npx node` is that of the packages here.
  */
 import { hostname } from 'node:os';
 import process from 'node:process';

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { integer, text } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
@@ -22,10 +23,10 @@ export const workerVariables = {
     default: '30',
   },
   ARGON2_CONCURRENCY: {
-    about: 'password hashes computed at the same time; each takes 19 MiB and one thread',
+    about: 'password hashes computed at the same time, each with 19 MiB and a thread; as many as processors when 0',
     roles: ['api', 'registration'],
-    schema: integer(1, 64),
-    default: '2',
+    schema: integer(0, 64).transform((given) => given || Math.min(availableParallelism(), 64)),
+    default: '0',
   },
   HEALTH_PORT: {
     about: 'port of /health and /metrics of a worker; not served when 0',

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { startEstimator } from '../../api/estimator.ts';
 import { requireStrongPassword } from '../../api/strength.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import {
@@ -349,15 +350,18 @@ describe('A new password', () => {
     assertLimited(await registration.call('PUT', '/credentials', weak), 'credentials-tries-of-registration', 86_400);
   });
 
-  it('F13: leaves the event loop to others between two passwords', async () => {
-    const order: string[] = [];
-    const deps = { breachedPasswords: undefined, events: recordEvents().events };
-    const judge = () => requireStrongPassword(deps, goodPassword, []).then(() => order.push('judged'));
-    await judge();
-    order.length = 0;
-    const first = judge().then(() => setImmediate(() => order.push('another request')));
-    await Promise.all([first, judge()]);
-    assert.deepEqual(order, ['judged', 'another request', 'judged']);
+  it('F13: is judged in another thread, and refused while too many wait', async () => {
+    await using estimator = startEstimator();
+    const deps = { estimator, breachedPasswords: undefined, events: recordEvents().events };
+    await requireStrongPassword(deps, goodPassword, []);
+    const [ofAll, ofThis] = [process.cpuUsage(), process.threadCpuUsage()];
+    const judged = Array.from({ length: 100 }, () => requireStrongPassword(deps, goodPassword, []));
+    const oneMore = requireStrongPassword(deps, goodPassword, []);
+    await assert.rejects(oneMore, { code: 'unavailable', context: { reason: 'too-many-estimates' } });
+    await Promise.all(judged);
+    const [all, here] = [process.cpuUsage(ofAll).user, process.threadCpuUsage(ofThis).user];
+    assert.ok(here < all / 2, `${here} of ${all} µs of work`);
+    await requireStrongPassword(deps, goodPassword, []);
   });
 });
 

@@ -5,6 +5,7 @@ import { EventEmitter, once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import process from 'node:process';
 import { after, before, describe, it } from 'node:test';
 import { type Ready, readReady } from '../../engines/system.ts';
 import { runBlock, shellBlocks, stepsByHand } from '../support/readme.ts';
@@ -59,7 +60,13 @@ describe('The README on a new clone', () => {
     act: (ready: Ready) => Promise<unknown>,
     options: string[] = [],
   ): Promise<void> {
-    const started = spawn('npm', ['start', ...options], { cwd: clone, env: readerEnvironment(env), stdio: 'pipe' });
+    // a group of its own, as in a terminal: Ctrl-C reaches each process of it, and npm passes nothing on
+    const started = spawn('npm', ['start', ...options], {
+      cwd: clone,
+      env: readerEnvironment(env),
+      stdio: 'pipe',
+      detached: true,
+    });
     const { output, prints } = follow(started);
     const ended = once(started, 'close');
     try {
@@ -68,7 +75,7 @@ describe('The README on a new clone', () => {
       assert.ok(ready, output());
       await act(ready);
     } finally {
-      started.kill('SIGINT');
+      if (started.pid !== undefined && started.exitCode === null) process.kill(-started.pid, 'SIGINT');
       await ended;
     }
     assert.match(output(), /Stopped\.\n$/);

@@ -296,7 +296,10 @@ describe('the first visit', { skip }, () => {
     const paint = await page.evaluate(() =>
       performance.getEntriesByType('paint').map(({ name, startTime }) => `${name} ${startTime.toFixed(0)} ms`),
     );
-    const { first, all, report } = await buildWeb();
+    const { first, all, parts, report } = await buildWeb();
+    const ofParts = parts.reduce((total, { compressed }) => total + compressed, 0);
+    assert.equal(Math.round(ofParts), all, 'the parts are all that is loaded');
+    t.diagnostic(report);
     t.diagnostic(`first visit: ${requests.length} requests, ${bytes} bytes with headers, ${paint.join(', ')}`);
     assert.ok(bytes <= bytesMax.first, `${bytes} bytes in the network`);
     assert.ok(first <= bytesMax.first && all <= bytesMax.all, report);

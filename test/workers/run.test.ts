@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
@@ -495,5 +496,23 @@ describe('node workers/run.ts', () => {
     assert.equal(code, 0);
     assert.deepEqual(seen?.command, command);
     assert.deepEqual(seen?.names.sort(), Object.keys(scrubbedEnvironment('delivery', everybody)).sort());
+  });
+
+  it('gives a process that hashes passwords a thread for each hash, besides the usual ones', async () => {
+    const threads = async (concurrency: string) => {
+      const env = { ...given(), NODE_OPTIONS: '', TEMPORAL_ADDRESS: '127.0.0.1:1', ARGON2_CONCURRENCY: concurrency };
+      let seen: string | undefined;
+      await runNode([join('workers', 'run.ts'), 'registration'], {
+        env,
+        onOutput(output, kill, pid) {
+          if (!output.includes('argon2.chosen')) return;
+          seen = /UV_THREADPOOL_SIZE=(\d+)/.exec(readFileSync(`/proc/${pid}/environ`, 'utf8'))?.[1];
+          kill('SIGKILL');
+        },
+      });
+      return Number(seen);
+    };
+    assert.equal(await threads('5'), 9);
+    assert.equal(await threads(''), availableParallelism() + 4);
   });
 });
