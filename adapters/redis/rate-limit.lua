@@ -17,8 +17,8 @@ local id, most, usable = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local limits = {}
 local at = 5
-for index, key in ipairs(KEYS) do
-  local limit = { key = key, spacing = tonumber(ARGV[at]), longest = 0, windows = {} }
+for index = 1, #KEYS do
+  local limit = { spacing = tonumber(ARGV[at]), longest = 0, windows = {} }
   for window = 1, tonumber(ARGV[at + 1]) do
     local max, length = tonumber(ARGV[at + 2 * window]), tonumber(ARGV[at + 2 * window + 1])
     limit.windows[window] = { max = max, length = length }
@@ -28,46 +28,48 @@ for index, key in ipairs(KEYS) do
   limits[index] = limit
 end
 
-local function usedIn(limit, window)
-  return redis.call('ZCOUNT', limit.key, '(' .. (now - window.length), '+inf')
+local function usedIn(key, window)
+  return redis.call('ZCOUNT', key, '(' .. (now - window.length), '+inf')
 end
 
 local isRefused = false
-for _, limit in ipairs(limits) do
-  redis.call('ZREMRANGEBYSCORE', limit.key, '-inf', now - limit.longest)
-  limit.isCounted = redis.call('ZSCORE', limit.key, id) ~= false
+for index, key in ipairs(KEYS) do
+  local limit = limits[index]
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now - limit.longest)
+  limit.isCounted = redis.call('ZSCORE', key, id) ~= false
   limit.room = math.huge
   for _, window in ipairs(limit.windows) do
-    limit.room = math.min(limit.room, window.max - usedIn(limit, window))
+    limit.room = math.min(limit.room, window.max - usedIn(key, window))
   end
   isRefused = isRefused or (not limit.isCounted and limit.room < 1)
 end
 
-local function take(limit)
+local function take(key, limit)
   local instant = now + usable
   if limit.spacing > 0 then
-    local latest = redis.call('ZREVRANGE', limit.key, 0, 0, 'WITHSCORES')[2]
+    local latest = redis.call('ZREVRANGE', key, 0, 0, 'WITHSCORES')[2]
     instant = math.max(now, (tonumber(latest) or 0) + limit.longest) + limit.spacing - limit.longest
   end
   local taken = math.max(1, math.min(most, math.floor(limit.room / 32)))
-  redis.call('ZADD', limit.key, instant, id)
+  redis.call('ZADD', key, instant, id)
   for extra = 2, taken do
-    redis.call('ZADD', limit.key, instant, id .. ':' .. extra)
+    redis.call('ZADD', key, instant, id .. ':' .. extra)
   end
-  redis.call('PEXPIRE', limit.key, limit.longest + usable)
+  redis.call('PEXPIRE', key, limit.longest + usable)
   return taken
 end
 
 local answer = { now }
-for _, limit in ipairs(limits) do
+for index, key in ipairs(KEYS) do
+  local limit = limits[index]
   local state = { 2, 0 }
   if not limit.isCounted then
-    state = { limit.room >= 1 and 1 or 0, isRefused and 0 or take(limit) }
+    state = { limit.room >= 1 and 1 or 0, isRefused and 0 or take(key, limit) }
   end
   for _, window in ipairs(limit.windows) do
-    local used = usedIn(limit, window)
+    local used = usedIn(key, window)
     local rank = math.max(0, math.min(used, window.max) - 1)
-    local leaving = redis.call('ZREVRANGE', limit.key, rank, rank, 'WITHSCORES')
+    local leaving = redis.call('ZREVRANGE', key, rank, rank, 'WITHSCORES')
     state[#state + 1] = used
     state[#state + 1] = leaving[2] or now
   end
