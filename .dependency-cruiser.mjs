@@ -50,8 +50,8 @@ export default {
     ),
     rule(
       'web-runs-in-browsers',
-      'Only web/build.ts is for Node.',
-      { path: '^web/', pathNot: '^web/build[.]ts$' },
+      'Only web/build.ts and web/ledger.ts are for Node.',
+      { path: '^web/', pathNot: '^web/(build|ledger)[.]ts$' },
       { dependencyTypes: ['core'] },
     ),
     rule(
@@ -173,8 +173,9 @@ export default {
     fence('mongoose', 'adapters/mongo'),
     fence('ioredis', 'adapters/redis'),
     fence('ldapts', 'adapters/ldap'),
-    fence('argon2', 'adapters/argon2'),
-    fence('@node-rs/argon2', 'adapters/argon2'),
+    fence('argon2', 'adapters/passwords'),
+    fence('@node-rs/argon2', 'adapters/passwords'),
+    fence('@zxcvbn-ts', 'api/zxcvbn'),
     fence('altcha-lib', 'adapters/captcha', 'web/captcha-worker'),
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('ipaddr.js', 'adapters/ip-addresses'),

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { preparePassword } from '../domain/passwords.ts';
-import { type Argon2, argon2 } from './argon2.ts';
+import { type Argon2, argon2 } from './passwords/argon2.ts';
 
 /** The password hasher. */
 export type Passwords = ReturnType<typeof createPasswords>;

@@ -1,6 +1,6 @@
 /**
- * The thread of `estimator.ts`. It loads zxcvbn and its dictionaries once, at the first password, which takes a third of a
- * second, and estimates one password after the other.
+ * The thread of `estimator.ts`. It loads zxcvbn and its dictionaries once, at the first password, which takes a third
+ * of a second, and estimates one password after the other.
  */
 import { parentPort } from 'node:worker_threads';
 import type { ZxcvbnFactory } from '@zxcvbn-ts/core';
@@ -8,30 +8,10 @@ import { dropPermissions } from '../platform/lifecycle.ts';
 import type { Answer, Question } from './estimator.ts';
 
 /**
- * Maximum number of substitutions of digits and signs by letters. The default of the library, 100, takes 60 to 600 ms;
- * 10 takes 12 to 80 ms and accepts 4 more of 515 weak passwords with substitutions.
- */
-const l33tMaxSubstitutions = 10;
-
-/**
  * What is judged of a password, in characters: the time of zxcvbn grows with the square of the length, to a second for
  * 128 characters with substitutions. A password whose beginning is safely unguessable is so as a whole.
  */
 const judgedMax = 32;
-
-async function load(): Promise<ZxcvbnFactory> {
-  const [{ ZxcvbnFactory }, common, english] = await Promise.all([
-    import('@zxcvbn-ts/core'),
-    import('@zxcvbn-ts/language-common'),
-    import('@zxcvbn-ts/language-en'),
-  ]);
-  return new ZxcvbnFactory({
-    dictionary: { ...common.dictionary, ...english.dictionary },
-    graphs: common.adjacencyGraphs,
-    translations: english.translations,
-    l33tMaxSubstitutions,
-  });
-}
 
 /** Returns the estimate of a password; undefined if zxcvbn fails, whose error could contain a part of the password. */
 function judge(zxcvbn: ZxcvbnFactory, { password, known }: Question): Answer {
@@ -43,12 +23,12 @@ function judge(zxcvbn: ZxcvbnFactory, { password, known }: Question): Answer {
   }
 }
 
-let loading: Promise<ZxcvbnFactory> | undefined;
+let loading: Promise<typeof import('./zxcvbn.ts')> | undefined;
 
 parentPort?.on('message', async (question: Question) => {
-  loading ??= load();
-  const answer = judge(await loading, question);
-  parentPort?.postMessage(answer);
+  loading ??= import('./zxcvbn.ts');
+  const { zxcvbn } = await loading;
+  parentPort?.postMessage(judge(zxcvbn, question));
 });
 
 // a thread has permissions of its own; this one reads code and computes

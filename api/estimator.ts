@@ -16,7 +16,7 @@ export interface Question {
 }
 
 /** What zxcvbn says of a password. */
-export interface Estimate {
+interface Estimate {
   /** From 0 to 4; from 3 on it is safely unguessable: at least 10^8 guesses. */
   score: number;
   /** Why it is easy to guess; empty when there is no single reason. */

@@ -5,7 +5,6 @@
  */
 import { resolve } from 'node:path';
 import { Registry } from 'prom-client';
-import { argon2 } from '../adapters/argon2.ts';
 import { connectBreachedPasswords } from '../adapters/breached-passwords.ts';
 import { createConfiguredCaptcha } from '../adapters/captcha.ts';
 import { connectCollector } from '../adapters/collector.ts';
@@ -15,6 +14,7 @@ import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
+import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createAccountFacts, createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';

@@ -12,6 +12,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const nodeMajorMin = 26;
+const progressMs = 15_000;
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const modules = join(root, 'node_modules');
 const stampFile = join(modules, '.vyry-lock-hash');
@@ -64,18 +65,22 @@ function isSameAsLock() {
 }
 
 async function install() {
-  console.log('Installing the packages of package-lock.json (npm ci, about half a minute, once) …');
+  console.log('Installing the packages of package-lock.json (npm ci, one to three minutes, once) …');
   const started = Date.now();
+  const seconds = () => Math.round((Date.now() - started) / 1000);
+  // npm prints nothing until it ends
+  const progress = setInterval(() => console.log(`  still installing after ${seconds()} s`), progressMs);
   // inside an npm script, npm names its own program; otherwise use the one on the PATH
   const npmProgram = process.env.npm_execpath;
   const [command, args] = npmProgram?.endsWith('.js') ? [process.execPath, [npmProgram]] : ['npm', []];
   const code = await run(command, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], root);
+  clearInterval(progress);
   if (code !== 0) {
     console.error(`npm ci failed (exit code ${code}); nothing was started.`);
     process.exit(code);
   }
   writeFileSync(stampFile, lockHash());
-  console.log(`Installed in ${Math.round((Date.now() - started) / 1000)} s.`);
+  console.log(`Installed in ${seconds()} s.`);
 }
 
 /**

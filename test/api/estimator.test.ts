@@ -22,13 +22,15 @@ describe('startEstimator()', () => {
       { password: 'violet-harbour-engraves-93', known: [] },
       { password: 'violet-harbour-engraves-93', known: ['Violet-Harbour-Engraves'] },
       { password: 'abcdefgh', known: [] },
+      { password: 'L@5tM0nd4y', known: [] },
+      { password: 'drowssap1', known: [] },
       { password: '', known: [] },
       { password: '\ud800'.repeat(40), known: ['__proto__'] },
     ];
     const estimates = await Promise.all(questions.map((question) => estimator.estimate(question)));
     assert.deepEqual(
       estimates.map(({ score }) => score >= 3),
-      [false, true, false, false, false, false],
+      [false, true, false, false, false, false, false, false],
     );
     assert.match(estimates[3]?.warning ?? '', /abc/);
   });

@@ -1,7 +1,7 @@
 /**
- * Compares the refusals of new passwords with those of zxcvbn as its documentation uses it, without a thread: for the
- * first 10,000 of a public list of common passwords, for pairs of its words, which are near the bound, and for strong
- * ones.
+ * Compares the refusals of new passwords with those of zxcvbn as its package is, without the index of `api/zxcvbn.ts`: for
+ * the first 10,000 of a public list of common passwords, for pairs of its words, which are near the bound, for words with
+ * substitutions, and for strong ones.
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -48,6 +48,14 @@ describe('The strength of a new password', () => {
   it('F13: decides like zxcvbn on 2,000 pairs of common words', async (t) => {
     const pairs = Array.from({ length: 2000 }, (_, at) => `${list[at * 7]}${list[at * 13 + 5]}`);
     t.diagnostic(`${await acceptedOf(pairs)} of ${pairs.length} pairs are accepted`);
+  });
+
+  it('F13: decides like zxcvbn on 500 common passwords with substitutions', async (t) => {
+    const signs: Record<string, string> = { a: '@', e: '3', i: '1', o: '0', s: '$', t: '7' };
+    const disguised = list
+      .slice(0, 500)
+      .map((word) => `${word.replace(/[aeiost]/g, (letter) => signs[letter] ?? '')}-${word}!`);
+    t.diagnostic(`${await acceptedOf(disguised)} of ${disguised.length} are accepted`);
   });
 
   it('F13: accepts 2,000 random passwords of 16 characters, as zxcvbn does', async () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { hash } from 'argon2';
-import { argon2, loadArgon2, loadC, loadRust } from '../../adapters/argon2.ts';
-import { permissionArguments } from '../../workers/permissions.ts';
-import { linesOf, projectFolder, runModule } from '../support/node-process.ts';
+import { argon2, loadArgon2, loadC, loadRust } from '../../../adapters/passwords/argon2.ts';
+import { permissionArguments } from '../../../workers/permissions.ts';
+import { linesOf, projectFolder, runModule } from '../../support/node-process.ts';
 
 const packages = await Promise.all([loadRust(), loadC()]);
 const pepper = randomBytes(32);
@@ -77,7 +77,7 @@ describe('each package', () => {
     const flags = permissionArguments(projectFolder, 'api/main.ts', { GEOIP_DATABASE: '', WEB_FOLDER: '' });
     for (const load of ['loadRust', 'loadC']) {
       const program = `
-        import { ${load} as load } from './adapters/argon2.ts';
+        import { ${load} as load } from './adapters/passwords/argon2.ts';
         const argon2 = await load();
         const phc = await argon2.hash('x', Buffer.alloc(32));
         console.log(JSON.stringify({ package: argon2.package, isRight: await argon2.verify(phc, 'x', Buffer.alloc(32)) }));`;
