@@ -159,7 +159,6 @@ const unusual: Record<string, Sent & { status: number }> = {
   },
   'no bytes': { status: 200, authorization, headers: ['Content-Length', '0'] },
   HEAD: { status: 405, method: 'HEAD', authorization },
-  PUT: { status: 405, method: 'PUT', authorization, headers: ['Content-Length', '0'] },
 };
 
 for (const id of hotOperations) {

@@ -221,7 +221,7 @@ describe('the address of a session', () => {
 
 describe('a refresh', () => {
   it('reads no account from MongoDB, and still sees each change of it at once', async () => {
-    const { userId, refreshToken: first } = await signedIn(system, 52);
+    const { userId, refreshToken: first } = await signedIn(system, 68);
     let refreshToken = first;
     const refreshed = async () => {
       const answer = await must(api.refreshTokens({ body: { refreshToken } }));
