@@ -106,8 +106,8 @@ export default {
     rule(
       'operations-know-no-transport',
       'The table imports operations, never the other way.',
-      { path: '^api/', pathNot: '^api/(main|gateway|rest|codec)[.]ts$' },
-      { path: '^api/(rest|codec|http)[.]ts$', dependencyTypesNot: ['type-only'] },
+      { path: '^api/', pathNot: '^api/(main|gateway|rest|hot|exchange|codec)[.]ts$' },
+      { path: '^api/(rest|hot|exchange|codec|http)[.]ts$', dependencyTypesNot: ['type-only'] },
     ),
     rule(
       'nouns-do-not-meet',

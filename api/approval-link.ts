@@ -1,7 +1,8 @@
 /** An approval: a registration whose identity has an account asks the devices of that account. */
 import type { LinkOffer } from '../domain/link.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { accountKeyOf, andConsume, type LimitDeps, limitApproval, limitLink, orRefund } from './limits.ts';
+import { accountKeyOf, andConsume, type LimitDeps, orRefund } from './limits/counting.ts';
+import { limitApproval, limitLink } from './limits/persons.ts';
 import { recordOf, requireNotReported } from './links/create.ts';
 import { startLinkWorkflow } from './links/workflow.ts';
 import type { Minted } from './serve.ts';

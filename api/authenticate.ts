@@ -11,7 +11,7 @@ import { tokenHash } from '../platform/crypto.ts';
 import { type Trace, traces } from '../platform/log.ts';
 import { originOf, type ReportOrigin } from './callbacks/delivery-reports.ts';
 import type { ApiDeps } from './deps.ts';
-import { limitRequest } from './limits.ts';
+import { limitRequest } from './limits/counting.ts';
 import type { RegistrationCaller } from './registrations/status.ts';
 import type { ApiRequest } from './serve.ts';
 

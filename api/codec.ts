@@ -20,6 +20,7 @@ import {
   allowCors,
   createHttpApp,
   readBody,
+  readTrustProxy,
   refuseUnrouted,
   requireMediaType,
   requireUnambiguous,
@@ -101,7 +102,7 @@ function recordTelemetry({ events }: CodecOptions, req: Request, res: Response, 
   res.once('close', () => {
     events.codecAnswered({ path, status: res.statusCode, seconds: (performance.now() - beganAt) / 1000 });
   });
-  traces.run(requestTrace({ ip: addressOf(req), userAgent: req.get('user-agent') }), next);
+  traces.run(requestTrace({ ip: addressOf(req, readTrustProxy(req.app)), userAgent: req.get('user-agent') }), next);
 }
 
 /** Without a password, only names of this machine are accepted, so that DNS rebinding by a foreign name fails. */
@@ -152,7 +153,7 @@ async function comparePassword(
   res: Response,
 ): Promise<boolean> {
   const tryId = newId();
-  const address = networkOf(addressOf(req));
+  const address = networkOf(addressOf(req, readTrustProxy(req.app)));
   const { allowed, resetSeconds } = await rateLimits.consume(loginLimit, address, tryId);
   if (!allowed) {
     await sendError(res, { status: 429, headers: { 'Retry-After': String(resetSeconds) } });

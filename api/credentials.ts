@@ -7,7 +7,8 @@ import { newId } from '../platform/crypto.ts';
 import { type CredentialChangeInput, credentialChange } from '../workflows/credential-change.ts';
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { accountKeyOf, type LimitDeps, limitPassword, limitPin, orRefund } from './limits.ts';
+import { accountKeyOf, type LimitDeps, orRefund } from './limits/counting.ts';
+import { limitPassword, limitPin } from './limits/log-ins.ts';
 
 /** The dependencies of verifying a credential. */
 export type CredentialCheckDeps = LimitDeps & Pick<ApiDeps, 'accounts' | 'passwords'>;

@@ -11,6 +11,7 @@ import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { Passwords } from '../adapters/passwords.ts';
+import type { AccountFacts } from '../adapters/redis/account-facts.ts';
 import type { UsedCaptchas } from '../adapters/redis/captchas.ts';
 import type { ChangeListener } from '../adapters/redis/changes.ts';
 import type { Codes } from '../adapters/redis/codes.ts';
@@ -43,6 +44,7 @@ import type { Events } from '../platform/events/events.ts';
 import type { DependencyHealth } from '../platform/lifecycle.ts';
 import type { RecordSpan } from '../platform/spans.ts';
 import type { Estimator } from './estimator.ts';
+import type { KeptFacts } from './person-facts.ts';
 import type { UpdateQueue } from './registrations/update-queue.ts';
 import type { Node } from './sockets/node.ts';
 import type { Tokens } from './tokens.ts';
@@ -102,6 +104,8 @@ export interface ApiDeps {
     | 'setProfile'
     | 'raiseEpoch'
   >;
+  /** What is kept of accounts for sessions. */
+  accountFacts: AccountFacts<KeptFacts>;
   devices: Devices;
   deviceActivity: DeviceActivity;
   preKeys: PreKeys;

@@ -1,8 +1,8 @@
 /** What the Express apps of the REST API and of the codec endpoint share. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { parse as parseForm } from 'node:querystring';
 import cors, { type CorsOptions } from 'cors';
-import express, { type Application, type Express, type Request, type RequestHandler, type Response } from 'express';
+import express, { type Application, type Express, type Request, type RequestHandler } from 'express';
 import { clientAddressOf } from '../adapters/ip-addresses.ts';
 import { Failure } from '../domain/failures.ts';
 import { ambiguityIn, discardBody, isUtf8Escaped, useOriginForm } from '../platform/http.ts';
@@ -36,10 +36,13 @@ export function createHttpApp(proxies: readonly string[]): Express {
 }
 
 /**
- * Creates the server of an app. Requests for an upgrade are answered as if they were none (RFC 9110 section 7.8), unless
+ * Creates the server of an app, or of what answers before it. Requests for an upgrade are answered as if they were none (RFC 9110 section 7.8), unless
  * `isUpgrade` says otherwise.
  */
-export function createHttpServer(app: Express, isUpgrade: (req: IncomingMessage) => boolean = () => false): Server {
+export function createHttpServer(
+  app: RequestListener,
+  isUpgrade: (req: IncomingMessage) => boolean = () => false,
+): Server {
   return createServer({ ...serverOptions, shouldUpgradeCallback: isUpgrade }, (req, res) => {
     // before Express, which keeps what it has read of the target
     useOriginForm(req);
@@ -52,16 +55,33 @@ export function readTrustProxy(app: Application): TrustProxy {
   return app.get('trust proxy fn') as TrustProxy;
 }
 
+/** Returns a header of a request by its name in lower case. */
+export function headerOf({ headers }: IncomingMessage, name: string): string | undefined {
+  // Node makes a list of `set-cookie` only, which no request has
+  return headers[name] as string | undefined;
+}
+
 /** Returns the address of the client, by `TRUST_PROXY`. */
-export function addressOf(req: Request): string {
-  const forwarded = req.get('x-forwarded-for');
-  return clientAddressOf({ peer: req.socket.remoteAddress, forwarded, trust: readTrustProxy(req.app) });
+export function addressOf(req: IncomingMessage, trust: TrustProxy): string {
+  return clientAddressOf({ peer: req.socket.remoteAddress, forwarded: headerOf(req, 'x-forwarded-for'), trust });
+}
+
+/** Returns the origin that a request was sent to, by `TRUST_PROXY`: a trusted proxy says by which protocol. */
+export function originOf(req: IncomingMessage, trust: TrustProxy): string {
+  const isTrusted = trust(req.socket.remoteAddress ?? '', 0);
+  const [protocol = ''] = (isTrusted && headerOf(req, 'x-forwarded-proto')?.split(',')) || ['http'];
+  return `${protocol.trim()}://${req.headers.host ?? ''}`;
 }
 
 /** Refuses a request that a proxy may have read differently. @throws {Failure} malformed */
-export const requireUnambiguous: RequestHandler = (req, _res, next) => {
+export function refuseAmbiguous(req: IncomingMessage): void {
   const ambiguity = ambiguityIn(req);
   if (ambiguity !== undefined) throw malformed(ambiguity, 'must be given once and in its plain form');
+}
+
+/** `refuseAmbiguous` for Express. @throws {Failure} malformed */
+export const requireUnambiguous: RequestHandler = (req, _res, next) => {
+  refuseAmbiguous(req);
   next();
 };
 
@@ -181,30 +201,41 @@ function readForm(text: string): unknown {
   return { ...parseForm(text, '&', '=', { maxKeys: 0 }) };
 }
 
+/** The header of a response without CORS: a cache must not return it to a browser of another origin. */
+export const varyByOrigin = ['Vary', 'Origin'] as const;
+
 /** Allows browsers to call from other origins. A request without `Origin` is not a cross-origin request. */
 export function allowCors(options: CorsOptions): RequestHandler {
   const share = cors(options);
   return (req, res, next) => {
     if (req.headers.origin !== undefined || req.method === 'OPTIONS') return share(req, res, next);
-    // a cache must not return this response to a browser of another origin
-    res.setHeader('Vary', 'Origin');
+    res.setHeader(...varyByOrigin);
     next();
   };
 }
 
+/** Sends JSON with headers, names and values in turns. A text goes out in one piece with the head of the response. */
+export function sendJson(res: ServerResponse, status: number, body: unknown, headers: readonly string[] = []): void {
+  const text = JSON.stringify(body);
+  const length = String(Buffer.byteLength(text));
+  res.writeHead(status, [...headers, 'Content-Type', 'application/json; charset=utf-8', 'Content-Length', length]);
+  res.end(text);
+}
+
 /** Sends an error after discarding the rest of the body, so that the sender gets the response. */
 export async function sendError(
-  res: Response,
+  res: ServerResponse,
   { status, headers = {}, body }: { status: number; headers?: Record<string, string>; body?: unknown },
+  more: readonly string[] = [],
 ): Promise<void> {
   if (res.headersSent) {
     res.destroy();
     return;
   }
   if (res.getHeader('connection') !== 'close') await discardBody(res.req);
-  res.status(status).set(headers);
-  if (body === undefined) res.end();
-  else res.json(body);
+  const all = [...more, ...Object.entries(headers).flat()];
+  if (body === undefined) res.writeHead(status, all).end();
+  else sendJson(res, status, body, all);
 }
 
 function trustedProxies(proxies: readonly string[]): number | string[] | false {

@@ -16,6 +16,7 @@ import { createDeletions } from '../adapters/mongo/deletions.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
+import { createAccountFacts, createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.ts';
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
@@ -52,6 +53,7 @@ import type { ApiDeps } from './deps.ts';
 import { startEstimator } from './estimator.ts';
 import { registerGauges } from './gauges.ts';
 import { openGrpc } from './grpc/server.ts';
+import { createHotListener } from './hot.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
 import { assembleMessaging, type Messaging, type MessagingDeps } from './messaging.ts';
 import { createUpdateQueue } from './registrations/update-queue.ts';
@@ -104,12 +106,13 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const codecServer = createHttpServer(codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
   const app = createRestApp(deps);
-  const server = createHttpServer(app, messaging.isUpgrade);
-  const sockets = await messaging.serve(deps, server, readTrustProxy(app));
+  const trust = readTrustProxy(app);
+  const server = createHttpServer(createHotListener(deps, { express: app, trust }), messaging.isUpgrade);
+  const sockets = await messaging.serve(deps, server, trust);
   open.use(await listen(server, config.SERVER_PORT, config.SERVER_HOST));
   // stopped first: the clients of a stopping process still reach it by REST
   open.use(sockets);
-  const grpc = open.use(await openGrpc(deps, readTrustProxy(app)));
+  const grpc = open.use(await openGrpc(deps, trust));
   open.defer(() => events.processStopped());
   const opened = open.move();
   return {
@@ -170,7 +173,10 @@ async function assemble(
     logins: createLogIns(redis),
     changeCipher: secretCipher,
     passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+      around: createFactChanges(redis),
+    }),
+    accountFacts: createAccountFacts(redis, createCipher('facts', payloadKey, olderKeys)),
     readPersonEvents: await personEventsOf(config),
     deletions: createDeletions(database.connection),
     deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),

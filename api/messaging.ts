@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { createArchive } from '../adapters/mongo/archive.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
+import { createFactChanges } from '../adapters/redis/account-facts.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createConversationCache } from '../adapters/redis/conversations.ts';
 import { checkDurability } from '../adapters/redis/durability.ts';
@@ -113,7 +114,10 @@ function storesOf(
     temporal,
     inboxes,
     archive: createArchive(database.connection),
-    devices: createDevices(database.connection, { changed: (userId, set) => inboxes.writeDevices(userId, set) }),
+    devices: createDevices(database.connection, {
+      changed: (userId, set) => inboxes.writeDevices(userId, set),
+      around: createFactChanges(redis),
+    }),
     conversations: createConversations(database.connection),
     conversationCache: createConversationCache(redis),
     sessions: createAuthSessions(redis),

@@ -12,7 +12,8 @@ import type { Channel, CodeSubject, VerificationRules } from '../domain/verifica
 import { userAttributesOf } from '../workflows/search-attributes.ts';
 import { sendOtp } from '../workflows/send-otp.ts';
 import type { ApiDeps, Caller } from './deps.ts';
-import { type Consumed, type ConsumedCheck, type LimitDeps, type Limited, limitCheck, orRefund } from './limits.ts';
+import { type ConsumedCheck, limitCheck } from './limits/codes.ts';
+import { type Consumed, type LimitDeps, type Limited, orRefund } from './limits/counting.ts';
 
 /** The dependencies of sending a code. */
 export type OtpSendDeps = Pick<ApiDeps, 'temporal' | 'logins' | 'rules'>;

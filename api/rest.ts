@@ -1,34 +1,41 @@
 /**
  * REST over Express: middleware in order, then a route for every operation of contract/, which `serve` executes, then
- * the error handler.
+ * the error handler. The plain requests of some routes are answered before it (hot.ts).
  */
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Express, NextFunction, Request, Response } from 'express';
-import helmet from 'helmet';
-import type { LimitsState } from '../adapters/redis/rate-limits.ts';
+import type { Express, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Operation } from '../contract/operation.ts';
 import { nouns, type OperationId, operations } from '../contract/operations.ts';
 import { Failure } from '../domain/failures.ts';
-import { type Trace, traces } from '../platform/log.ts';
-import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
-import type { ApiDeps, Caller } from './deps.ts';
+import type { ApiDeps } from './deps.ts';
+import {
+  answerProblem,
+  beginExchange,
+  callerOf,
+  type ExchangeDeps,
+  limitHeaders,
+  noStore,
+  requestIdHeader,
+  requestOf,
+  securityHeaders,
+  setHeaders,
+  type Way,
+} from './exchange.ts';
 import { served } from './handlers.ts';
 import {
-  addressOf,
   allowCors,
   type BodyType,
   createHttpApp,
   readBody,
+  readTrustProxy,
   refuseUnrouted,
   requireMediaType,
   requireUnambiguous,
-  sendError,
 } from './http.ts';
-import { limitRequest } from './limits.ts';
+import { limitRequest } from './limits/counting.ts';
 import { docsPage, openApiDocument } from './openapi.ts';
-import { noteProblem, problemOf, type Refusal } from './problems.ts';
-import { type ApiAnswer, type ApiRequest, serve } from './serve.ts';
+import { type ApiAnswer, serve } from './serve.ts';
 import { startPage, startPagePolicy } from './start-page.ts';
 import { readHealth, readReadiness } from './system/health.ts';
 import { readWebPage, serveWebPage } from './web-page.ts';
@@ -36,9 +43,11 @@ import { readWebPage, serveWebPage } from './web-page.ts';
 const rows = Object.entries(operations) as [OperationId, Operation][];
 const pathsWhere = (isWanted: (row: Operation) => unknown) =>
   rows.flatMap(([, row]) => (isWanted(row) ? [row.path] : []));
-const callbackPaths = pathsWhere(({ isCallback }) => isCallback);
-const countedPaths = pathsWhere(({ isCounted }) => isCounted);
 const formPaths = pathsWhere(({ isForm }) => isForm);
+/**
+ * Every route is limited except those of operators, whose probes must not fail when others behind their address send many
+ * requests, and those of providers, which report on many users from few addresses.
+ */
 const unlimitedPaths = ['/metrics', ...pathsWhere(({ isUnlimited }) => isUnlimited)];
 const bodyBytesMax = 256 * 1024;
 const largeRows = rows.flatMap(([, { method, path, bodyBytesMax: bytesMax }]) =>
@@ -65,26 +74,32 @@ const exposedHeaders = [
 /** The dependencies of probes. */
 type ProbeDeps = Pick<ApiDeps, 'config' | 'events' | 'recordSpan' | 'metrics' | 'checkDependencies'>;
 
+/** Any part of Express may send the answer, so its headers are set as soon as they are known. */
+const onLimit: Way['onLimit'] = (res) => setHeaders(res, limitHeaders(res));
+
 /** Creates the REST API: middleware in order, then the table, then not found and errors. */
 export function createRestApp(deps: ApiDeps): Express {
   const app = createHttpApp(deps.config.TRUST_PROXY);
-  app.use((req, res, next) => recordTelemetry(deps, req, res, next));
-  app.use(
-    helmet({
-      contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], styleSrc: ["'self'", "'unsafe-inline'"] } },
-    }),
-  );
-  app.use(allowCors({ origin: [...deps.config.CORS_ORIGINS], exposedHeaders, maxAge: 600 }));
-  app.use('/api', (_req, res, next) => {
-    res.setHeader('Cache-Control', 'no-store');
+  const way = { trust: readTrustProxy(app), onLimit };
+  app.use(begin({ ...deps, ...way }));
+  app.use((_req, res, next) => {
+    setHeaders(res, securityHeaders);
     next();
   });
-  app.use((req, _res, next) => limitRequests(deps, req, next));
+  app.use(allowCors({ origin: [...deps.config.CORS_ORIGINS], exposedHeaders, maxAge: 600 }));
+  app.use('/api', (_req, res, next) => {
+    setHeaders(res, noStore);
+    next();
+  });
+  app.use(async (req, res, next) => {
+    if (!unlimitedPaths.includes(req.path)) await limitRequest(deps, callerOf(way, req, res));
+    next();
+  });
   app.use(requireUnambiguous);
   app.use(refuseLarge);
   app.use(requireMediaType(bodyTypeOf));
   app.use(readBody(bodyTypeOf, bytesMaxOf));
-  for (const [id, row] of rows) serveRest(app, deps, id, row);
+  for (const [id, row] of rows) serveRest(app, { ...deps, way }, id, row);
   const webPage = readWebPage(resolve(deps.config.WEB_FOLDER));
   const pages = [serveStart(app, deps), ...serveDocs(app, deps), ...(webPage ? serveWebPage(app, webPage) : [])];
   refuseUnrouted(app, [
@@ -98,7 +113,7 @@ export function createRestApp(deps: ApiDeps): Express {
 /** Creates the app of a process that serves no operation but probes: `/health`, `/health/ready` and `/metrics`. */
 export function createProbeApp(deps: ProbeDeps): Express {
   const app = createHttpApp(deps.config.TRUST_PROXY);
-  app.use((req, res, next) => recordTelemetry(deps, req, res, next));
+  app.use(begin({ ...deps, trust: readTrustProxy(app) }));
   app.use(requireUnambiguous);
   const { readHealth: health, readReadiness: readiness } = operations;
   for (const [row, read] of [
@@ -119,11 +134,23 @@ export function createProbeApp(deps: ProbeDeps): Express {
   return app;
 }
 
-function serveRest(app: Express, deps: ApiDeps, id: OperationId, row: Operation): void {
+/** Begins the exchange of a request. */
+function begin(deps: ExchangeDeps): RequestHandler {
+  return (req, res, next) => {
+    beginExchange(deps, req, res, () => {
+      setHeaders(res, requestIdHeader(res));
+      next();
+    });
+  };
+}
+
+function serveRest(app: Express, { way, ...deps }: ApiDeps & { way: Way }, id: OperationId, row: Operation): void {
   app[row.method](row.path, async (req, res, next) => {
     if (req.method === 'HEAD' && !answersHead(row)) return next();
     res.locals.route = row.path;
-    sendAnswer(res, row, await serve(deps, served[id], requestOf(req)));
+    const { params, query, body } = req as { params: Record<string, string>; query: unknown; body: unknown };
+    const request = requestOf(callerOf(way, req, res), req, { params, query, body });
+    sendAnswer(res, row, await serve(deps, served[id], request));
   });
 }
 
@@ -144,44 +171,6 @@ function bytesMaxOf({ method, path }: Request): number {
 
 function patternOf(path: string): RegExp {
   return new RegExp(`^${path.replace(/:\w+/g, '[^/]+')}$`);
-}
-
-function requestOf(req: Request): ApiRequest {
-  return {
-    params: req.params as Record<string, string>,
-    query: req.query,
-    body: req.body,
-    authorization: req.get('authorization'),
-    caller: callerOf(req),
-    signed: { path: req.originalUrl, signature: req.get('x-twilio-signature') },
-  };
-}
-
-function callerOf(req: Request): Caller {
-  const idempotencyKey = req.get('idempotency-key');
-  const acceptLanguage = req.get('accept-language');
-  return {
-    address: addressOf(req),
-    origin: `${req.protocol}://${req.get('host') ?? ''}`,
-    userAgent: req.get('user-agent') ?? '',
-    noteLimit: (state) => showLimit(req.res, state),
-    ...(acceptLanguage !== undefined && { acceptLanguage }),
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-  };
-}
-
-/**
- * Shows the limit with the fewest attempts left.
- * https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-05
- */
-function showLimit(res: Response | undefined, { allowed, max, remaining, resetSeconds }: LimitsState): void {
-  const shown = res?.getHeader('RateLimit-Remaining');
-  if (allowed && shown !== undefined && Number(shown) <= remaining) return;
-  res?.set({
-    'RateLimit-Limit': String(max),
-    'RateLimit-Remaining': String(allowed ? remaining : 0),
-    'RateLimit-Reset': String(resetSeconds),
-  });
 }
 
 function sendAnswer(res: Response, row: Operation, { status, body }: ApiAnswer): void {
@@ -232,86 +221,12 @@ function serveMetrics(app: Express, { metrics }: Pick<ApiDeps, 'metrics'>): void
   });
 }
 
-/** Gives a request its ids and trace, and records its event, metrics and span. */
-function recordTelemetry(
-  { events, recordSpan, config }: Pick<ApiDeps, 'events' | 'recordSpan' | 'config'>,
-  req: Request,
-  res: Response,
-  next: NextFunction,
-): void {
-  const { traceparent, parentId } = beginTrace(req.get('traceparent'), config.OTEL_TRACES_SAMPLER_ARG);
-  const trace = traceOf(req, traceparent);
-  const beganAt = now();
-  res.setHeader('X-Request-Id', trace.requestId);
-  res.locals.requestId = trace.requestId;
-  events.requestBegun();
-  res.once('close', () => {
-    const route = (res.locals.route as string | undefined) ?? 'unknown';
-    const seconds = (now() - beganAt) / 1000;
-    const refusal = res.locals.refusal as Refusal | undefined;
-    traces.run(trace, () =>
-      events.requestEnded({
-        method: req.method,
-        route,
-        status: res.statusCode,
-        seconds,
-        refusal,
-        isRead: req.method === 'GET' || callbackPaths.includes(route),
-        isCounted: countedPaths.includes(route),
-      }),
-    );
-    // without health checks and scrapes, which would be most of the spans
-    if (route.startsWith('/api/') || res.statusCode >= 400) {
-      recordSpan({ ...requestSpan(req, res), traceparent, parentId, beganAt });
-    }
-  });
-  traces.run(trace, next);
-}
-
-/**
- * Named by the semantic conventions of OpenTelemetry, without input of the caller: no path, no query, no user agent.
- */
-function requestSpan(req: Request, res: Response): Pick<Span, 'name' | 'kind' | 'attributes' | 'failure'> {
-  const route = res.locals.route as string | undefined;
-  return {
-    name: route === undefined ? req.method : `${req.method} ${route}`,
-    kind: 'server',
-    attributes: {
-      'http.request.method': req.method,
-      'http.response.status_code': res.statusCode,
-      ...(route !== undefined && { 'http.route': route }),
-    },
-    failure: res.statusCode >= 500 ? String(res.statusCode) : undefined,
-  };
-}
-
-function traceOf(req: Request, traceparent: string): Trace {
-  const requestId = req.get('x-request-id');
-  return requestTrace({ ip: addressOf(req), userAgent: req.get('user-agent'), requestId, traceparent });
-}
-
-/**
- * Limits every route except those of operators, whose probes must not fail when others behind their address send many
- * requests, and those of providers, which report on many users from few addresses.
- */
-async function limitRequests(deps: Pick<ApiDeps, 'requestLeases'>, req: Request, next: NextFunction): Promise<void> {
-  if (!unlimitedPaths.includes(req.path)) await limitRequest(deps, callerOf(req));
-  next();
-}
-
 /** Refuses a body by its `Content-Length`, because the parser would read all of it first. */
 function refuseLarge(req: Request, res: Response, next: NextFunction): void {
   const announced = Number(req.headers['content-length'] ?? 0);
   if (announced > unwantedBytesMax) res.setHeader('Connection', 'close');
   if (announced > bytesMaxOf(req)) throw new Failure('body-too-large');
   next();
-}
-
-function answerProblem({ events }: Pick<ApiDeps, 'events'>, err: unknown, res: Response): Promise<void> {
-  const problem = problemOf(err, res.locals.requestId as string);
-  res.locals.refusal = problem.refusal;
-  noteProblem(events, problem, err);
-  return sendError(res, problem);
 }
 
 function locationOf(answer: unknown): string {

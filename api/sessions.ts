@@ -1,7 +1,6 @@
 /** The begin of a session, by log-in or registration, and its tokens. */
 
 import { networkOf } from '../adapters/ip-addresses.ts';
-import type { Devices } from '../adapters/mongo/devices.ts';
 import type { Tokens } from '../contract/schemas.ts';
 import { type Account, epochOf } from '../domain/account.ts';
 import { deviceIn, type StoredDevice } from '../domain/device.ts';
@@ -14,14 +13,16 @@ import { newToken, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import type { ApiDeps, Caller } from './deps.ts';
 import { notifyOwner } from './notifications.ts';
+import { type PersonFactsDeps, readPersonFacts } from './person-facts.ts';
 import type { Minted } from './serve.ts';
 import { userView } from './views.ts';
 
 const userAgentMax = 256;
 
 /** The dependencies of beginning a session. */
-export interface SessionBeginDeps extends Pick<ApiDeps, 'accounts' | 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
-  devices: Pick<Devices, 'read'>;
+export interface SessionBeginDeps
+  extends PersonFactsDeps,
+    Pick<ApiDeps, 'sessions' | 'sessionLife' | 'tokens' | 'config'> {
   events: Pick<Events, 'sessionCreated' | 'sessionEnded'>;
 }
 
@@ -213,10 +214,10 @@ async function settleDevice(
  * @throws {Failure} account-disabled, credentials-wrong or `proof.outdated`
  */
 async function endIfChanged(
-  { accounts, sessions }: Pick<SessionBeginDeps, 'accounts' | 'sessions'>,
+  { sessions, ...deps }: PersonFactsDeps & Pick<SessionBeginDeps, 'sessions'>,
   { userId, sessionId, proof }: { userId: string; sessionId: string; proof: SessionProof },
 ): Promise<Account> {
-  const account = await accounts.read(userId);
+  const { account } = (await readPersonFacts(deps, userId)) ?? {};
   const isEnabled = account !== undefined && account.disabledAt === undefined;
   if (isEnabled && epochOf(account) === proof.epoch) return account;
   await sessions.end(userId, sessionId, isEnabled ? 'revoked' : 'suspended');

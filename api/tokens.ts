@@ -46,10 +46,12 @@ type TokenConfig = Pick<
 
 interface Key {
   kid: string;
-  signing: KeyObject | Uint8Array;
-  verifying: KeyObject | Uint8Array;
+  signing: SigningKey | Promise<SigningKey>;
+  verifying: SigningKey | Promise<SigningKey>;
   published?: PublicKey;
 }
+
+type SigningKey = KeyObject | CryptoKey;
 
 /** The type that distinguishes access tokens from other JWTs (RFC 9068). */
 const type = 'at+jwt';
@@ -107,7 +109,7 @@ export function createTokens(config: TokenConfig) {
     publicKeys: keys.flatMap(({ published }) => (published ? [published] : [])),
 
     /** Signs a token for a session. It expires after `JWT_EXPIRATION` seconds. */
-    sign({ userId, sessionId, deviceId, roles }: AccessClaims): Promise<string> {
+    async sign({ userId, sessionId, deviceId, roles }: AccessClaims): Promise<string> {
       return new SignJWT({ sid: sessionId, ...(deviceId !== undefined && { did: deviceId }), roles })
         .setProtectedHeader({ alg, typ: type, kid: current.kid })
         .setIssuer(issuer)
@@ -116,7 +118,7 @@ export function createTokens(config: TokenConfig) {
         .setJti(newId())
         .setIssuedAt()
         .setExpirationTime(`${lifeSeconds}s`)
-        .sign(current.signing);
+        .sign(await current.signing);
     },
 
     /**
@@ -154,11 +156,16 @@ function canonical(token: string): string {
   return token;
 }
 
+/** HS256 (RFC 7518 section 3.2). */
+const hmac = { name: 'HMAC', hash: 'SHA-256' };
+const hmacUses: KeyUsage[] = ['sign', 'verify'];
+
 function keysOf(config: TokenConfig): Key[] {
   if (config.JWT_ALGORITHM === 'EdDSA') return config.JWT_KEYS.map(edwardsKey);
   return [config.JWT_SECRET, ...config.JWT_SECRETS_OLD].map((secret) => {
-    const bytes = new TextEncoder().encode(secret.reveal());
-    return { kid: keyIdOf(secret), signing: bytes, verifying: bytes };
+    // imported once: jose imports bytes at every use
+    const key = crypto.subtle.importKey('raw', new TextEncoder().encode(secret.reveal()), hmac, false, hmacUses);
+    return { kid: keyIdOf(secret), signing: key, verifying: key };
   });
 }
 

@@ -81,6 +81,11 @@ export class Rounds {
     return this.#times.p95;
   }
 
+  /** The 99th percentile, in milliseconds. */
+  get p99(): number {
+    return this.#times.percentile(99);
+  }
+
   /** Returns a row of a table: callers, rate, median and 99th percentile in milliseconds. */
   row(name: string): (string | number)[] {
     return [name, this.#callers.toString(), this.rate, this.#times.p50, this.#times.percentile(99)];

@@ -30,11 +30,20 @@ export async function withCpu<T>(
   return result;
 }
 
-/** Returns the processor time of one operation in words: in all, and of each process that took a tenth of a millisecond. */
-export function perOperation(sums: ProcessorTime, operations: number): string {
-  const total = Object.values(sums).reduce((sum, ms) => sum + ms, 0) / operations;
-  const parts = Object.entries(sums).flatMap(([name, ms]) =>
-    ms / operations < 0.1 ? [] : [`${name} ${(ms / operations).toFixed(1)}`],
-  );
-  return `${total.toFixed(1)} ms (${parts.join(', ')})`;
+/**
+ * Returns the processor time of one operation in words: in all, and of each process that took some of it.
+ *
+ * @param digits after the point
+ */
+export function perOperation(sums: ProcessorTime, operations: number, digits = 1): string {
+  const parts = Object.entries(sums).flatMap(([name, ms]) => {
+    const shown = (ms / operations).toFixed(digits);
+    return Number(shown) === 0 ? [] : [`${name} ${shown}`];
+  });
+  return `${(totalOf(sums) / operations).toFixed(digits)} ms (${parts.join(', ')})`;
+}
+
+/** Returns the processor time of all processes, in milliseconds. */
+export function totalOf(sums: ProcessorTime): number {
+  return Object.values(sums).reduce((sum, ms) => sum + ms, 0);
 }

@@ -1,15 +1,15 @@
 /**
  * `npm run bench:sessions`: measures session checks against bare Express with one read of Redis and against that read
  * alone, with 1 to 500 callers and with 1,000 to 1,000,000 sessions stored; log-ins by password against the bare hash;
- * refreshes.
+ * refreshes. Beside the times, the processor time of each process for one call.
  *
  * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
 import { randomBytes } from 'node:crypto';
-import { hash, verify } from 'argon2';
 import { Pool } from 'undici';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
+import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
@@ -19,6 +19,7 @@ import { variables } from '../platform/config/variables.ts';
 import { createCipher, deriveKey } from '../platform/crypto.ts';
 import { type BareExpress, startBareExpress } from './bare-servers.ts';
 import { circumstances, cpuMs, inParallel, printTable, Rounds } from './figures.ts';
+import { type ProcessorTime, perOperation, totalOf, withCpu } from './processor-time.ts';
 
 const password = 'a-bench-needs-No-secret-41';
 const username = 'bencher';
@@ -47,10 +48,10 @@ try {
   const tokens = await logIn(api);
   const bare = await startBare(system, tokens);
   console.log(`\n${circumstances()}`);
-  await measureChecks({ api, bare, redis, pid: system.ready.pids.api }, tokens);
+  await measureChecks({ system, api, bare, redis }, tokens);
+  await measureRefreshes(system, api);
+  await measurePasswords(system, api);
   await measureGrowth(api, redis, tokens);
-  await measurePasswords(api);
-  await measureRefreshes(api);
   await bare[Symbol.asyncDispose]();
   await api.close();
   redis.disconnect();
@@ -63,7 +64,9 @@ async function makeAccount({ processes }: System): Promise<void> {
   const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = processes.env('registration');
   await using database = connectMongo(databaseUrl, () => undefined);
   const key = new Secret(dataKey);
-  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key));
+  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key), {
+    around: (_userId, write) => write(),
+  });
   const passwords = createPasswords(deriveKey(key, 'pepper'), 1);
   const identity = { username };
   await accounts.claim('u-bench', identity);
@@ -106,36 +109,41 @@ async function measured(name: string, callers: number, call: () => Promise<unkno
   await inParallel(calls / 10, callers, async () => void (await call()));
   const rounds = new Rounds(callers, call);
   await rounds.run(calls);
-  return { rate: rounds.rate, row: rounds.row(name) };
+  return { rate: rounds.rate, p99: rounds.p99, row: rounds.row(name) };
 }
 
 interface Beside {
+  system: System;
   api: Pool;
   bare: BareExpress;
   redis: Redis;
-  /** Of the api. */
-  pid: number | undefined;
+}
+
+/** Prints the processor time of one call, in all processes that had a part in it. */
+function printCpu(name: string, calls: number, sums: ProcessorTime): void {
+  console.log(`processor time of a ${name}: ${perOperation(sums, calls, 2)}`);
 }
 
 /**
  * Both in turns, so that whatever else the machine does meets both; code that runs for the first time is not counted.
  */
-async function measureChecks({ api, bare, redis, pid }: Beside, { accessToken: token }: Tokens): Promise<void> {
+async function measureChecks({ system, api, bare, redis }: Beside, { accessToken: token }: Tokens): Promise<void> {
   const check = () => send(api, '/api/v1/auth/session', { token });
   const express = () => send(bare.pool, '/');
   for (const call of [check, express]) await inParallel(warmUpCalls, 50, async () => void (await call()));
   const rows: (string | number)[][] = [];
   const ratios: string[] = [];
-  const cpu = { check: 0, express: 0 };
+  const ours: ProcessorTime = {};
+  const theirs: ProcessorTime = {};
+  let calls = 0;
   for (const callers of [1, 10, 50, 100, 500]) {
     const checks = new Rounds(callers, check);
     const bareOnes = new Rounds(callers, express);
     for (let round = 0; round < rounds; round++) {
-      const before = [cpuMs(pid), cpuMs(bare.pid)] as const;
-      await checks.run(callers === 1 ? 500 : 3000);
-      await bareOnes.run(callers === 1 ? 500 : 3000);
-      cpu.check += cpuMs(pid) - before[0];
-      cpu.express += cpuMs(bare.pid) - before[1];
+      const count = callers === 1 ? 500 : 3000;
+      await withCpu(system, {}, ours, () => checks.run(count));
+      await withCpu(system, { 'bare Express': bare.pid }, theirs, () => bareOnes.run(count));
+      calls += count;
     }
     const read = await measured('bare read', callers, () => redis.hgetall('session:none'));
     rows.push(checks.row('session check'), bareOnes.row('bare Express and one read'), read.row);
@@ -144,19 +152,28 @@ async function measureChecks({ api, bare, redis, pid }: Beside, { accessToken: t
   console.log('\nSession checks');
   printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
   console.log(`session checks to bare Express, by callers: ${ratios.join(', ')}`);
-  console.log(`by processor time, whatever else the machine does: ${(cpu.express / cpu.check).toFixed(2)}`);
+  const ratio = (theirs['bare Express'] ?? 0) / (ours.api ?? 0);
+  console.log(`by processor time, whatever else the machine does: ${ratio.toFixed(2)}`);
+  printCpu('session check', calls, ours);
+  printCpu('request to bare Express', calls, theirs);
 }
 
 async function measureGrowth(api: Pool, redis: Redis, { accessToken: token }: Tokens): Promise<void> {
   const rows: (string | number)[][] = [];
+  const p99s: number[] = [];
   let stored = 0;
   for (const sessions of [1000, 10_000, 100_000, 1_000_000]) {
     while (stored < sessions) stored += await storeSessions(redis, Math.min(10_000, sessions - stored));
     const name = `${sessions} sessions stored`;
-    rows.push((await measured(name, 50, () => send(api, '/api/v1/auth/session', { token }))).row);
+    const { row, p99 } = await measured(name, 50, () => send(api, '/api/v1/auth/session', { token }));
+    rows.push(row);
+    p99s.push(p99);
   }
   console.log('\nSession checks, by sessions stored');
   printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
+  console.log(
+    `p99 with the most sessions to that with the fewest: ${((p99s.at(-1) ?? 0) / (p99s[0] ?? 1)).toFixed(2)}`,
+  );
 }
 
 async function storeSessions(redis: Redis, count: number): Promise<number> {
@@ -170,22 +187,33 @@ async function storeSessions(redis: Redis, count: number): Promise<number> {
   return count;
 }
 
-async function measurePasswords(api: Pool): Promise<void> {
+async function measurePasswords(system: System, api: Pool): Promise<void> {
   const secret = randomBytes(32);
-  const parameters = { type: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
-  const phc = await hash(password, { ...parameters, secret });
-  const bare = () => measured('bare Argon2id', hashesAtOnce, () => verify(phc, password, { secret }), 200);
+  const phc = await argon2.hash(password, secret);
+  const ours: ProcessorTime = {};
+  const theirs: ProcessorTime = {};
+  const bare = async () => {
+    const began = cpuMs(process.pid);
+    const round = await measured('bare Argon2id', hashesAtOnce, () => argon2.verify(phc, password, secret), 200);
+    theirs.hash = (theirs.hash ?? 0) + cpuMs(process.pid) - began;
+    return round;
+  };
   const before = await bare();
-  const logins = await measured('log-in by password', 8, () => logIn(api), 200);
+  const logins = await withCpu(system, {}, ours, () => measured('log-in by password', 8, () => logIn(api), 200));
   const after = await bare();
   console.log('\nLog-ins by password');
   printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], [before.row, logins.row, after.row]);
   console.log(`log-ins to bare hashes: ${((2 * logins.rate) / (before.rate + after.rate)).toFixed(2)}`);
+  // a tenth more ran to warm up
+  printCpu('bare hash', 2 * 220, theirs);
+  printCpu('log-in', 220, ours);
+  console.log(`a log-in beside its hash: ${(totalOf(ours) / 220 - totalOf(theirs) / 440).toFixed(2)} ms`);
 }
 
 /** Each caller has its own session and refreshes with the token it received last. */
-async function measureRefreshes(api: Pool): Promise<void> {
+async function measureRefreshes(system: System, api: Pool): Promise<void> {
   const rows: (string | number)[][] = [];
+  const cpu: ProcessorTime = {};
   for (const callers of [1, 10, 50]) {
     const held = await Promise.all(Array.from({ length: callers }, () => logIn(api)));
     const free = [...held];
@@ -193,8 +221,10 @@ async function measureRefreshes(api: Pool): Promise<void> {
       const { refreshToken } = free.pop() as Tokens;
       free.push((await send(api, '/api/v1/auth/refresh-token', { body: { refreshToken } })) as Tokens);
     };
-    rows.push((await measured('refresh', callers, refresh, 1000)).row);
+    const measure = () => measured('refresh', callers, refresh, 1000);
+    rows.push((await (callers === 1 ? measure() : withCpu(system, {}, cpu, measure))).row);
   }
   console.log('\nRefreshes');
   printTable(['', 'callers', 'per s', 'p50 ms', 'p99 ms'], rows);
+  printCpu('refresh', 2 * 1100, cpu);
 }

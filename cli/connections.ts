@@ -4,6 +4,7 @@ import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
+import { createFactChanges } from '../adapters/redis/account-facts.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
 import { createDeviceActivity, type DeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
@@ -78,10 +79,13 @@ export function openUsers(env: Record<string, string>): UserAccess {
   const database = connectMongo(config.DATABASE_URL, () => undefined);
   const redis = connectRedis(config.REDIS_URL, () => undefined);
   const { DATA_KEY: dataKey } = config;
+  const around = createFactChanges(redis);
   return {
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+      around,
+    }),
     sessions: createAuthSessions(redis),
-    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices }),
+    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices, around }),
     deviceActivity: createDeviceActivity(redis),
     wakeUps: createWakeUps(redis),
     pushCipher: createCipher('push', dataKey),

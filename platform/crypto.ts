@@ -20,6 +20,7 @@ export type KeyPurpose =
   | 'temporal'
   | 'secret'
   | 'refresh'
+  | 'facts'
   | 'delivery-report'
   | 'code'
   | 'idempotency'

@@ -37,8 +37,7 @@ export function useOriginForm(req: IncomingMessage): void {
  * coding but `chunked`, and a target in origin form without fragment whose escapes are UTF-8 (RFC 3986 section 2.5).
  */
 export function ambiguityIn({ rawHeaders, headers, url = '', method }: IncomingMessage): string | undefined {
-  const names = rawHeaders.flatMap((text, index) => (index % 2 === 0 ? [text.toLowerCase()] : []));
-  const repeated = singleHeaders.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  const repeated = repeatedIn(rawHeaders);
   if (repeated !== undefined) return repeated;
   if (!hostHeader.test(headers.host ?? '')) return 'host';
   // Node reads only the framing, and leaves another coding of the body as it is
@@ -47,8 +46,22 @@ export function ambiguityIn({ rawHeaders, headers, url = '', method }: IncomingM
   return /^\/[\x21-\x22\x24-\x7e]*$/.test(url) && isUtf8Escaped(url) ? undefined : 'target';
 }
 
+/** Returns a header of `singleHeaders` that a request has twice. One pass, for every request passes here. */
+function repeatedIn(rawHeaders: readonly string[]): string | undefined {
+  let seen = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
+    const bit = 1 << (singleHeaders.indexOf(name) + 1);
+    // the lowest bit is that of all other headers
+    if (bit > 1 && (seen & bit) !== 0) return name;
+    seen |= bit;
+  }
+  return undefined;
+}
+
 /** Returns whether every percent sign begins the escape of a byte, and the bytes are UTF-8. */
 export function isUtf8Escaped(text: string): boolean {
+  if (!text.includes('%')) return true;
   try {
     decodeURIComponent(text);
     return true;

@@ -29,6 +29,7 @@ import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
+import { createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
 import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
@@ -44,6 +45,7 @@ import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Announcements, createAnnouncements } from '../platform/announcements.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
+import type { Secret } from '../platform/config/secret.ts';
 import { type Cipher, createCipher, deriveKey, newId } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
@@ -60,7 +62,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
   const secretCipher = createCipher('secret', payloadKey, olderKeys);
-  const store = createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey));
+  const store = openAccounts(database.connection, redis, dataKey);
   const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
   const sessions = createAuthSessions(redis);
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
@@ -140,6 +142,12 @@ interface CodeTools extends Pick<WorkerTools, 'redis' | 'events'> {
   secretCipher: Cipher;
 }
 
+/** The store of accounts, whose changes reach the facts in Redis. */
+function openAccounts(connection: Parameters<typeof createAccounts>[0], redis: WorkerTools['redis'], dataKey: Secret) {
+  const around = createFactChanges(redis);
+  return createAccounts(connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), { around });
+}
+
 /** The stores of devices and their messages. */
 function openDeviceStores(connection: Parameters<typeof createDevices>[0], redis: WorkerTools['redis']) {
   const inboxes = createInboxes(redis);
@@ -147,7 +155,7 @@ function openDeviceStores(connection: Parameters<typeof createDevices>[0], redis
     inboxes,
     archive: createArchive(connection),
     conversations: createConversations(connection),
-    devices: createDevices(connection, { changed: inboxes.writeDevices }),
+    devices: createDevices(connection, { changed: inboxes.writeDevices, around: createFactChanges(redis) }),
     preKeys: createPreKeys(connection),
   };
 }

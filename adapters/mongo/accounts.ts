@@ -18,6 +18,7 @@ import { skeletonOf } from '../../domain/usernames.ts';
 import { type Cipher, keyedHash } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 import { createDirectoryLinks } from './directory-links.ts';
+import { type AroundChange, changesAround } from './person-changes.ts';
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
 export interface NewAccount {
@@ -114,8 +115,14 @@ const claimsPage = 1000;
 
 /**
  * Creates the store. `hashKey` keys the hashes of user names, numbers and addresses; `cipher` encrypts the latter two.
+ * `around` makes every change of an account that exists.
  */
-export function createAccounts(connection: Connection, hashKey: Buffer, cipher: Cipher) {
+export function createAccounts(
+  connection: Connection,
+  hashKey: Buffer,
+  cipher: Cipher,
+  { around }: { around: AroundChange },
+) {
   const users = connection.model<UserDocument>('User', userSchema);
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
   const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
@@ -130,29 +137,38 @@ export function createAccounts(connection: Connection, hashKey: Buffer, cipher: 
       }
     },
 
-    /** Deletes an account that was just created (compensation). Safe to repeat. */
-    async remove(userId: string): Promise<void> {
-      await users.deleteOne({ _id: userId });
-    },
-
-    /**
-     * Erases an account and its claims, and returns the number of claims. Safe to repeat: the account is deleted last.
-     */
-    erase: (userId: string): Promise<number> => eraseAccount({ users, claims, hashOf, cipher }, userId),
-
     ...createClaims({ users, claims, hashOf }),
     ...createAccountReads({ users, claims, hashOf, cipher }),
-    ...createProvenChanges({ users, hashOf, cipher }),
-    ...createAccountChanges({ users }),
+    ...changesAround(around, {
+      ...createRemovals({ users, claims, hashOf, cipher }),
+      ...createProvenChanges({ users, hashOf, cipher }),
+      ...createAccountChanges({ users }),
+    }),
     ...createDirectoryLinks({
       users,
       claims,
       hashOf,
       cipher,
       raise,
+      around,
       claimIdsOf: (identity) => claimIds(identity, hashOf),
       accountOf: (user) => accountOf(user, cipher),
     }),
+  };
+}
+
+/** The operations that remove accounts. */
+function createRemovals(collections: Collections) {
+  return {
+    /** Deletes an account that was just created (compensation). Safe to repeat. */
+    async remove(userId: string): Promise<void> {
+      await collections.users.deleteOne({ _id: userId });
+    },
+
+    /**
+     * Erases an account and its claims, and returns the number of claims. Safe to repeat: the account is deleted last.
+     */
+    erase: (userId: string): Promise<number> => eraseAccount(collections, userId),
   };
 }
 
@@ -268,6 +284,11 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
     findProvable: async (identifier: Identifier): Promise<AccountWithHashes | undefined> =>
       provable(await namedBy(identifier)),
 
+    /** Returns whether any enabled account has a role. */
+    async hasRole(role: string): Promise<boolean> {
+      return (await users.exists({ roles: role, disabledAt: trusted({ $exists: false }) })) !== null;
+    },
+
     /** Returns the hashes of the password and PIN of an account; undefined if the account does not exist. */
     async readSecrets(userId: string): Promise<Pick<NewAccount, 'password' | 'pin'> | undefined> {
       const user = await users.findById(userId, { password: 1, pin: 1 }).lean();
@@ -367,11 +388,6 @@ function createAccountChanges({ users }: Pick<Collections, 'users'>) {
     /** Sets the roles of an account. Safe to repeat. */
     async setRoles(userId: string, roles: readonly string[]): Promise<void> {
       await users.updateOne({ _id: userId }, { $set: { roles: [...roles] } });
-    },
-
-    /** Returns whether any enabled account has a role. */
-    async hasRole(role: string): Promise<boolean> {
-      return (await users.exists({ roles: role, disabledAt: trusted({ $exists: false }) })) !== null;
     },
 
     /** Plans the deletion of an account, unless one is planned. Safe to repeat: of parallel ones the first stays. */

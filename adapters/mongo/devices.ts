@@ -30,6 +30,7 @@ import {
   type TakenKeys,
 } from '../../domain/device.ts';
 import { isDuplicateKey } from './connect.ts';
+import { type AroundChange, changesAround } from './person-changes.ts';
 
 /** The store of devices. */
 export type Devices = ReturnType<typeof createDevices>;
@@ -38,6 +39,8 @@ export type Devices = ReturnType<typeof createDevices>;
 export interface DeviceHooks {
   /** Takes the newest set of a user, without devices that are being removed; undefined after `erase`. Safe to repeat. */
   changed: (userId: string, set: DeviceSet | undefined) => Promise<unknown>;
+  /** Makes every change that adds, removes or renames devices. */
+  around: AroundChange;
 }
 
 /** What the store did with a device that was to be added. */
@@ -89,7 +92,7 @@ const schema = new Schema<SetDocument>(
 );
 
 /** Creates the store of devices. A change that `changed` refuses has taken effect: the caller repeats it. */
-export function createDevices(connection: Connection, { changed }: DeviceHooks) {
+export function createDevices(connection: Connection, { changed, around }: DeviceHooks) {
   const sets = connection.model<SetDocument>('DeviceSet', schema);
   const tellChanged = async (userId: string) => {
     await changed(userId, await readLiving(sets, userId));
@@ -105,14 +108,7 @@ export function createDevices(connection: Connection, { changed }: DeviceHooks) 
     /** Returns the ids of the sets of one-time keys to which the devices of these accounts refer. */
     setsInUse: (userIds: readonly string[]): Promise<Set<string>> => setsInUse(sets, userIds),
 
-    /** Deletes the devices of an account. Safe to repeat. */
-    async erase(userId: string): Promise<void> {
-      await sets.deleteOne({ _id: userId });
-      await tellChanged(userId);
-    },
-
-    ...createAdditions(sets, tellChanged),
-    ...createDeviceChanges(sets, tellChanged),
+    ...changesAround(around, { ...createAdditions(sets, tellChanged), ...createDeviceChanges(sets, tellChanged) }),
     ...createKeyChanges(sets),
   };
 }
@@ -149,6 +145,12 @@ function createAdditions(sets: Sets, tellChanged: (userId: string) => Promise<vo
         await tellChanged(userId);
         return { ...device, removedAt: device.removedAt ?? at };
       }
+    },
+
+    /** Deletes the devices of an account. Safe to repeat. */
+    async erase(userId: string): Promise<void> {
+      await sets.deleteOne({ _id: userId });
+      await tellChanged(userId);
     },
 
     /** Deletes a device that is marked as being removed since an instant, which frees its id. Safe to repeat. */

@@ -9,6 +9,7 @@ import type { Account, Identifier } from '../../domain/account.ts';
 import type { Holder } from '../../domain/directory.ts';
 import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
 import type { Collections, UserDocument } from './accounts.ts';
+import { type AroundChange, changesAround } from './person-changes.ts';
 
 /** An account as the directory sync reads it. */
 interface LinkedAccount {
@@ -24,6 +25,7 @@ interface LinkedAccount {
 interface LinkTools extends Collections {
   /** The change that raises the epoch of an account. */
   raise: { $inc: { epoch: number } };
+  around: AroundChange;
   claimIdsOf: (identity: ContactIdentity) => string[];
   accountOf: (user: UserDocument) => Account;
 }
@@ -33,7 +35,7 @@ const givenKinds = ['username', 'phone', 'email'] as const;
 
 /** Creates the operations on links. */
 export function createDirectoryLinks(tools: LinkTools) {
-  return { ...createLinks(tools), ...createTransfers(tools) };
+  return { ...createLinks(tools), ...createTransfers(tools), ...changesAround(tools.around, createTakings(tools)) };
 }
 
 function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
@@ -89,7 +91,7 @@ function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
   };
 }
 
-function createTransfers({ users, claims, hashOf, cipher, raise, claimIdsOf }: LinkTools) {
+function createTransfers({ users, claims, cipher, claimIdsOf }: LinkTools) {
   return {
     /**
      * Returns the other accounts that hold what the directory gives to an identity, if they are linked to entries as
@@ -116,7 +118,12 @@ function createTransfers({ users, claims, hashOf, cipher, raise, claimIdsOf }: L
       }
       return holders.filter(({ held }) => held.length > 0);
     },
+  };
+}
 
+/** The changes of the account that loses an identifier. */
+function createTakings({ users, claims, hashOf, raise, claimIdsOf }: LinkTools) {
+  return {
     /**
      * Moves the claim of an identifier from one account to another, which need not exist yet. Safe to repeat: of
      * parallel moves one changes the claim.

@@ -182,6 +182,13 @@ export const keyFamilies = {
     encrypted: 'no',
     personal: { userIdIn: 'key' },
   },
+  accountFacts: {
+    key: 'account-facts:<userId>',
+    writers: ['api', 'gateway', 'registration'],
+    life: { seconds: 86_400, after: 'they were read from MongoDB; a minute after a change of the person begins' },
+    encrypted: ['facts'],
+    personal: { userIdIn: 'key' },
+  },
   inboxes: {
     key: 'inboxes:{<userId>}',
     writers: ['api', 'gateway', 'registration'],
@@ -455,6 +462,11 @@ export function keysDeletedWith(owner: Owner, id: string): string[] {
 
 function keyBuilder(template: string): (ids?: Readonly<Record<string, string>>) => string {
   // texts and the names of ids alternate
-  const parts = template.split(/<(\w+)>/);
-  return (ids = {}) => parts.map((part, index) => (index % 2 === 0 ? part : ids[part])).join('');
+  const [head = '', ...rest] = template.split(/<(\w+)>/);
+  return (ids = {}) => {
+    let key = head;
+    // concatenated, because every command builds keys
+    for (let index = 0; index < rest.length; index += 2) key += `${ids[rest[index] ?? '']}${rest[index + 1]}`;
+    return key;
+  };
 }

@@ -1,6 +1,7 @@
 /**
- * Rate limits: `ratelimit:{key}:{name}` ZSET with the timestamps of the counted attempts. A script uses one key only,
- * so limits may be on different nodes of a Redis Cluster. When Redis is unavailable, calls throw; domain/limits.ts
+ * Rate limits: `ratelimit:{key}:{name}` ZSET with the timestamps of the counted attempts. One script counts an attempt in
+ * all limits of an act. On a Redis Cluster, whose nodes have different keys, there is one script for each key, all of them
+ * sent together; what they have counted is refunded if one refuses. When Redis is unavailable, calls throw; domain/limits.ts
  * defines for each limit whether the caller fails open or closed.
  *
  * Consistency: the time is that of Redis, so that a process whose clock is wrong neither frees nor shortens anything.
@@ -53,11 +54,18 @@ export function undecided(tryId: string): string {
   return `${inProgress}${tryId}`;
 }
 
-/** Creates the rate limiter. */
-export function createRateLimits(redis: Redis) {
+/**
+ * Creates the rate limiter.
+ *
+ * @param options.isCluster each key may be on another node, so that a script uses one key only; by default as the connection
+ */
+export function createRateLimits(redis: Redis, { isCluster = redis.isCluster }: { isCluster?: boolean } = {}) {
   const one = createTaking(redis);
   const settle = loadScript(redis, 'rate-limit-settle');
   const pending = loadScript(redis, 'rate-limit-pending');
+
+  const groupsOf = (of: readonly LimitOf[]): (readonly LimitOf[])[] =>
+    isCluster ? [...Map.groupBy(of, ({ key }) => key).values()] : [of];
 
   /** Refunds an attempt of several limits. */
   async function refundAll(of: readonly LimitOf[], tryId: string): Promise<void> {
@@ -68,26 +76,26 @@ export function createRateLimits(redis: Redis) {
     ...one,
 
     /**
-     * Consumes an attempt of several limits, one after the other. When one refuses, the others are refunded, so that a
-     * refused attempt is counted nowhere. `counted` lists the limits to refund if the attempt turns out not to count;
-     * it excludes limits that counted the same attempt before.
+     * Consumes an attempt of several limits. When one refuses, nothing is counted anywhere, and the state is that of the
+     * first that refuses. `counted` lists the limits to refund if the attempt turns out not to count; it excludes limits
+     * that counted the same attempt before.
      */
     async consumeAll(
       of: readonly LimitOf[],
       tryId: string,
       now?: number,
     ): Promise<{ state: LimitsState; counted: LimitOf[] }> {
-      const counted: LimitOf[] = [];
-      const states: LimitsState[] = [];
-      for (const single of of) {
-        const { state, taken } = await one.consumeSome(single, tryId, now);
-        if (taken > 0) counted.push(single);
-        states.push({ ...state, limit: single.limit.name });
-        if (state.allowed) continue;
-        await refundAll(counted, tryId);
-        return { state: { ...state, limit: single.limit.name }, counted: [] };
+      const takes = await Promise.all(groupsOf(of).map((group) => one.takeOf(group, tryId, { now })));
+      const taken = takes.flat();
+      const counted = taken.flatMap(({ of: single, taken: count }) => (count > 0 ? [single] : []));
+      const refusing = of.flatMap((single) => taken.find((each) => each.of === single && !each.state.allowed) ?? [])[0];
+      if (refusing === undefined) {
+        const states = taken.map(({ of: { limit }, state }) => ({ ...state, limit: limit.name }));
+        return { state: states.reduce(tighter), counted };
       }
-      return { state: states.reduce(tighter), counted };
+      // those on other nodes, which did not know of it
+      await refundAll(counted, tryId);
+      return { state: { ...refusing.state, limit: refusing.of.limit.name }, counted: [] };
     },
 
     refundAll,
@@ -128,28 +136,37 @@ function createTaking(redis: Redis) {
     return (await consumeSome({ limit, key }, tryId, now)).state;
   }
 
+  /** Consumes attempts of limits whose keys are on one node, of all of them or of none. In the order of the limits. */
+  async function takeOf(
+    of: readonly LimitOf[],
+    tryId: string,
+    { now, most = 1, usableMs = 0 }: { now?: number | undefined; most?: number; usableMs?: number } = {},
+  ): Promise<Taken[]> {
+    const described = of.flatMap(({ limit }) => [
+      spacingOf(limit),
+      limit.windows.length,
+      ...limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]),
+    ]);
+    const [at, ...answers] = (await script(
+      of.map(({ limit, key }) => keyOf(limit, key)),
+      [now ?? '', tryId, most, usableMs, ...described],
+    )) as [number, ...Answer[]];
+    return of.map((single, index) => takenBy(single, at, answers[index] ?? [0, 0]));
+  }
+
   /**
    * Consumes up to `most` attempts at once, to be used within `usableMs`. They are counted at the end of that time, so
    * that no window exceeds its limit, whenever they are used. `taken` is 0 if the attempt was counted before.
    */
   async function consumeSome(
-    { limit, key }: LimitOf,
+    of: LimitOf,
     tryId: string,
     now?: number,
-    { most, usableMs } = { most: 1, usableMs: 0 },
+    options: { most: number; usableMs: number } = { most: 1, usableMs: 0 },
   ): Promise<{ state: LimitState; taken: number }> {
-    const windows = limit.windows.flatMap(({ max, windowSeconds }) => [max, windowSeconds * 1000]);
-    const [allowed, taken, at, ...counted] = (await script(
-      [keyOf(limit, key)],
-      [now ?? '', tryId, most, usableMs, spacingOf(limit), ...windows],
-    )) as [number, number, number, ...unknown[]];
-    const states = limit.windows.map(({ max, windowSeconds }, index) => ({
-      allowed: allowed !== 0,
-      max,
-      remaining: Math.max(0, max - Number(counted[2 * index])),
-      resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - at) / 1000 + windowSeconds)),
-    }));
-    return { state: states.reduce(tighter), taken };
+    const [single] = await takeOf([of], tryId, { now, ...options });
+    if (single === undefined) throw new Error('Redis did not answer');
+    return single;
   }
 
   /** Refunds an attempt that turned out not to count. */
@@ -167,7 +184,27 @@ function createTaking(redis: Redis) {
     await redis.zrem(keyOf(limit, key), ...names);
   }
 
-  return { consume, consumeSome, refund, refundRest };
+  return { consume, takeOf, consumeSome, refund, refundRest };
+}
+
+/** What was taken of a limit. */
+interface Taken {
+  of: LimitOf;
+  state: LimitState;
+  taken: number;
+}
+
+/** What the script says of a limit: how it decided, what it took, and two numbers of each window. */
+type Answer = [allowed: number, taken: number, ...windows: unknown[]];
+
+function takenBy(of: LimitOf, at: number, [allowed, taken, ...counted]: Answer): Taken {
+  const states = of.limit.windows.map(({ max, windowSeconds }, index) => ({
+    allowed: allowed !== 0,
+    max,
+    remaining: Math.max(0, max - Number(counted[2 * index])),
+    resetSeconds: Math.max(1, Math.ceil((Number(counted[2 * index + 1]) - at) / 1000 + windowSeconds)),
+  }));
+  return { of, state: states.reduce(tighter), taken };
 }
 
 async function isUsedUp(redis: Redis, { limit, key }: LimitOf, given?: number): Promise<boolean> {

@@ -403,8 +403,8 @@ async function writeRefresh(
   { hash, seconds }: RefreshToken,
   { sessionId, userId, endsAt }: TokenOwner,
 ): Promise<void> {
-  const key = keys.refresh({ tokenHash: hash });
-  await redis.multi().hset(key, { sessionId, userId, endsAt }).expire(key, seconds).exec();
+  const write = loadScript(redis, 'refresh-write');
+  await write([keys.refresh({ tokenHash: hash })], [sessionId, userId, endsAt, seconds]);
 }
 
 /** The valid generation of the sessions of a user, and the session of an earlier one that was kept. */

@@ -9,7 +9,8 @@ import { type DirectoryLogInAnswer, directoryLogIn } from '../../workflows/direc
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
 import { changeIdentity } from '../identity-change.ts';
-import { type Consumed, type DirectoryLimitDeps, limitDirectory } from '../limits.ts';
+import type { Consumed } from '../limits/counting.ts';
+import { type DirectoryLimitDeps, limitDirectory } from '../limits/log-ins.ts';
 
 /** The dependencies of a verification by the directory. */
 export type DirectoryPasswordDeps = DirectoryLimitDeps &

@@ -22,18 +22,9 @@ import { padResponseTime } from '../../platform/lifecycle.ts';
 import { tooOld } from '../authenticate.ts';
 import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import {
-  andConsume,
-  type Consumed,
-  clearLogInsWithoutCaptcha,
-  countTypedNumber,
-  type Limited,
-  limitLogIn,
-  limitLogInWithoutCaptcha,
-  limitSend,
-  orRefund,
-  type SendLimitDeps,
-} from '../limits.ts';
+import { countTypedNumber, limitSend, type SendLimitDeps } from '../limits/codes.ts';
+import { andConsume, type Consumed, type Limited, orRefund } from '../limits/counting.ts';
+import { clearLogInsWithoutCaptcha, limitLogIn, limitLogInWithoutCaptcha } from '../limits/log-ins.ts';
 import { checkDevice, type DeviceAddDeps, withDevice } from '../new-devices.ts';
 import {
   type Destination,

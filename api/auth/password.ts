@@ -3,7 +3,8 @@ import type { Account, AccountWithHashes, Identifier } from '../../domain/accoun
 import { Failure } from '../../domain/failures.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { accountKeyOf, type LimitDeps, limitPassword, orRefund } from '../limits.ts';
+import { accountKeyOf, type LimitDeps, orRefund } from '../limits/counting.ts';
+import { limitPassword } from '../limits/log-ins.ts';
 import { type DirectoryPasswordDeps, provenByDirectory } from './directory-password.ts';
 import { nameKeyOf } from './identifier.ts';
 

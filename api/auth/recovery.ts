@@ -20,7 +20,8 @@ import {
   wordsOf,
 } from '../credentials.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type LimitDeps, limitRecovery, limitReset, orRefund } from '../limits.ts';
+import { type LimitDeps, orRefund } from '../limits/counting.ts';
+import { limitRecovery, limitReset } from '../limits/log-ins.ts';
 import type { HandlerInput } from '../serve.ts';
 import { requireStrongPassword, type StrengthDeps } from '../strength.ts';
 import { nameKeyOf, readIdentifier } from './identifier.ts';

@@ -7,18 +7,18 @@
 import type { Rotation } from '../../adapters/redis/sessions.ts';
 import type { sessionOperations } from '../../contract/auth.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
-import { deviceIn, type StoredDevice } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { refreshLife } from '../../domain/session.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { notifyOwner } from '../notifications.ts';
+import { type PersonFacts, type PersonFactsDeps, readPersonFacts } from '../person-facts.ts';
 import type { HandlerInput } from '../serve.ts';
 import { successorOf, tokensOf } from '../sessions.ts';
 
 type Op = typeof sessionOperations.refreshTokens;
 type RotationDeps = Pick<ApiDeps, 'events' | 'refreshCipher' | 'sessions' | 'temporal'>;
-type Deps = RotationDeps & Pick<ApiDeps, 'accounts' | 'config' | 'devices' | 'sessionLife' | 'tokens'>;
+type Deps = RotationDeps & PersonFactsDeps & Pick<ApiDeps, 'config' | 'sessionLife' | 'tokens'>;
 
 /**
  * Rotates a refresh token. A token that is sent again within 10 s, while its successor is unused, returns the same
@@ -32,7 +32,7 @@ export async function refreshTokens(deps: Deps, { body: { refreshToken } }: Hand
   const owner = await deps.sessions.findByRefresh(presented);
   if (owner === undefined) throw new Failure('token-invalid');
   const { sessionId, userId } = owner;
-  const account = await deps.accounts.read(userId);
+  const { account, devices = [] } = (await readPersonFacts(deps, userId)) ?? {};
   if (account === undefined || account.disabledAt !== undefined) {
     await deps.sessions.end(userId, sessionId, 'suspended');
     throw new Failure('token-invalid');
@@ -42,18 +42,23 @@ export async function refreshTokens(deps: Deps, { body: { refreshToken } }: Hand
   const successor = successorOf(deps, minted, refreshMs);
   const rotation = await deps.sessions.rotate(owner, presented, successor, { roles: account.roles });
   const next = await nextToken(deps, owner, rotation);
-  const device = await deviceOf(deps, owner, rotation);
+  const device = await deviceOf(deps, owner, { rotation, devices });
   return { status: 200, body: await tokensOf(deps, { sessionId, refreshToken: next, refreshMs, account, device }) };
 }
 
-/** Returns the device of a session. If it was removed, the session ends as well. @throws {Failure} token-invalid */
+/**
+ * Returns the device of a session, by the facts that were read before the rotation. If it was removed by then, the session
+ * ends as well; if it is removed later, its removal ends the session.
+ *
+ * @throws {Failure} token-invalid
+ */
 async function deviceOf(
-  { devices, sessions }: Pick<ApiDeps, 'devices' | 'sessions'>,
+  { sessions }: Pick<ApiDeps, 'sessions'>,
   { sessionId, userId }: { sessionId: string; userId: string },
-  { deviceId }: Rotation,
-): Promise<StoredDevice | undefined> {
+  { rotation: { deviceId }, devices }: Pick<PersonFacts, 'devices'> & { rotation: Rotation },
+): Promise<PersonFacts['devices'][number] | undefined> {
   if (deviceId === undefined) return undefined;
-  const device = deviceIn(await devices.read(userId), deviceId);
+  const device = devices.find((one) => one.deviceId === deviceId);
   if (device !== undefined) return device;
   await sessions.end(userId, sessionId);
   throw new Failure('token-invalid');

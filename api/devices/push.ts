@@ -9,7 +9,8 @@ import { pushTestWorkflowId } from '../../domain/workflow-ids.ts';
 import { userAttributesOf } from '../../workflows/search-attributes.ts';
 import { pushTest } from '../../workflows/wake-up.ts';
 import type { ApiDeps } from '../deps.ts';
-import { deviceKeyOf, type LimitDeps, limitPushTest, orRefund } from '../limits.ts';
+import { deviceKeyOf, type LimitDeps, orRefund } from '../limits/counting.ts';
+import { limitPushTest } from '../limits/persons.ts';
 import { malformed } from '../parse.ts';
 import type { HandlerInput } from '../serve.ts';
 

@@ -5,7 +5,7 @@
 import { Failure } from '../../domain/failures.ts';
 import type { ApiDeps } from '../deps.ts';
 import { served } from '../handlers.ts';
-import { limitRequest } from '../limits.ts';
+import { limitRequest } from '../limits/counting.ts';
 import { malformed } from '../parse.ts';
 import { noteProblem, problemOf } from '../problems.ts';
 import { type ApiAnswer, serve } from '../serve.ts';

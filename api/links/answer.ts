@@ -5,7 +5,7 @@ import { Failure } from '../../domain/failures.ts';
 import { type DenialReason, type DeviceLink, isRunning } from '../../domain/link.ts';
 import type { DeviceSession } from '../authenticate.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { openLinksOf, refundLink } from '../limits.ts';
+import { openLinksOf, refundLink } from '../limits/persons.ts';
 import type { HandlerInput } from '../serve.ts';
 import { type LockDeps, lockFailure, requireApprover, requireShownLongEnough } from './locks.ts';
 import { type LinkReadDeps, readCurrent, readFor, stateFailure } from './status.ts';

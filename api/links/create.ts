@@ -4,7 +4,8 @@ import type { AnswerOf } from '../../contract/operation.ts';
 import { linkLifeMs } from '../../domain/link.ts';
 import { sha256, tokenHash } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { type LimitDeps, limited, limitLink, orRefund, sourceKeyOf } from '../limits.ts';
+import { type LimitDeps, limited, orRefund, sourceKeyOf } from '../limits/counting.ts';
+import { limitLink } from '../limits/persons.ts';
 import type { HandlerInput, Minted } from '../serve.ts';
 
 type Op = typeof linkOperations.createLink;

@@ -5,7 +5,7 @@ import { deviceLinkWorkflowId } from '../../domain/workflow-ids.ts';
 import { deviceLink, type LinkNews, linkChanged } from '../../workflows/device-link.ts';
 import { stateAttributesOf, userAttributesOf } from '../../workflows/search-attributes.ts';
 import type { ApiDeps } from '../deps.ts';
-import { refundLink } from '../limits.ts';
+import { refundLink } from '../limits/persons.ts';
 
 /** A link that is meant for an account. */
 export interface OwnedLink extends DeviceLink {

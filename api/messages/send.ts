@@ -22,7 +22,7 @@ import type { DeviceSession } from '../authenticate.ts';
 import { acceptSide, type ConversationChangeDeps, fillSide, readCode } from '../conversation-sides.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { refreshDevices } from '../device-mirror.ts';
-import { limited } from '../limits.ts';
+import { limited } from '../limits/counting.ts';
 import { malformed } from '../parse.ts';
 import { failureOf } from '../problems.ts';
 import type { HandlerInput } from '../serve.ts';

@@ -8,15 +8,8 @@ import { type Channel, openChannels } from '../../domain/verification.ts';
 import { confirmCode, requestCode } from '../../workflows/registration-messages.ts';
 import { type CaptchaDeps, useCaptchaForSend } from '../captchas.ts';
 import type { ApiDeps } from '../deps.ts';
-import {
-  andConsume,
-  type Consumed,
-  limited,
-  limitSend,
-  limitUnprovenSends,
-  orRefund,
-  type SendLimitDeps,
-} from '../limits.ts';
+import { limitSend, limitUnprovenSends, type SendLimitDeps } from '../limits/codes.ts';
+import { andConsume, type Consumed, limited, orRefund } from '../limits/counting.ts';
 import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 import type { HandlerInput } from '../serve.ts';
 import {

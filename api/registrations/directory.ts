@@ -5,15 +5,8 @@ import { Failure } from '../../domain/failures.ts';
 import { newId } from '../../platform/crypto.ts';
 import { authenticate, type StepAnswer } from '../../workflows/registration-messages.ts';
 import type { ApiDeps } from '../deps.ts';
-import {
-  andConsume,
-  type DirectoryLimitDeps,
-  type LimitDeps,
-  limitDirectory,
-  limitDirectorySource,
-  limited,
-  orRefund,
-} from '../limits.ts';
+import { andConsume, type LimitDeps, limited, orRefund } from '../limits/counting.ts';
+import { type DirectoryLimitDeps, limitDirectory, limitDirectorySource } from '../limits/log-ins.ts';
 import type { HandlerInput } from '../serve.ts';
 import {
   finalView,

@@ -13,7 +13,7 @@ import {
 import { checksLeft, nextCheckAt } from '../../domain/verification.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limited } from '../limits.ts';
+import { limited } from '../limits/counting.ts';
 
 /** The dependencies of the view of a registration. */
 export type ViewDeps = Pick<ApiDeps, 'registrations' | 'codes' | 'rules'>;

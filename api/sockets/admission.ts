@@ -12,7 +12,7 @@ import { ambiguityIn } from '../../platform/http.ts';
 import { traces } from '../../platform/log.ts';
 import { requestTrace } from '../../platform/spans.ts';
 import type { ApiDeps, Caller, TrustProxy } from '../deps.ts';
-import { limited, limitRequest } from '../limits.ts';
+import { limited, limitRequest } from '../limits/counting.ts';
 import { malformed } from '../parse.ts';
 import { noteProblem, problemOf } from '../problems.ts';
 

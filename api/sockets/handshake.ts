@@ -7,7 +7,7 @@ import { traces } from '../../platform/log.ts';
 import { requestTrace } from '../../platform/spans.ts';
 import { requireToken, type SessionDeps } from '../authenticate.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
-import { limited } from '../limits.ts';
+import { limited } from '../limits/counting.ts';
 import { noteProblem, problemOf } from '../problems.ts';
 import type { Connections } from './node.ts';
 

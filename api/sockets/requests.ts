@@ -6,7 +6,7 @@ import { traces } from '../../platform/log.ts';
 import { beginTrace, requestTrace } from '../../platform/spans.ts';
 import { requireToken } from '../authenticate.ts';
 import type { ApiDeps } from '../deps.ts';
-import { limited, limitRequest } from '../limits.ts';
+import { limited, limitRequest } from '../limits/counting.ts';
 import { type AcknowledgeDeps, acknowledgeMessagesEvent } from '../messages/acknowledge.ts';
 import { type SendDeps, sendMessageEvent } from '../messages/send.ts';
 import { malformed } from '../parse.ts';

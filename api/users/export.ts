@@ -11,7 +11,8 @@ import { emailKey } from '../../domain/identity.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type DeviceViewDeps, deviceViews } from '../device-views.ts';
-import { accountKeyOf, type LimitDeps, limitExport } from '../limits.ts';
+import { accountKeyOf, type LimitDeps } from '../limits/counting.ts';
+import { limitExport } from '../limits/persons.ts';
 import type { HandlerInput } from '../serve.ts';
 import { sessionView, userView } from '../views.ts';
 

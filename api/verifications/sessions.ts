@@ -31,7 +31,8 @@ import { verificationWorkflowId } from '../../domain/workflow-ids.ts';
 import { keyedHash, newId } from '../../platform/crypto.ts';
 import { codeConfirmed, requestSessionCode, type SendRequest, verification } from '../../workflows/verification.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type IdentityAct, limitSend, orRefund, type SendLimitDeps } from '../limits.ts';
+import { type IdentityAct, limitSend, type SendLimitDeps } from '../limits/codes.ts';
+import { orRefund } from '../limits/counting.ts';
 import { checkOtp, comparisonRefunds, type OtpCheckDeps } from '../otp.ts';
 
 /** Why an action was refused. */

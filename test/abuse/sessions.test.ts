@@ -71,7 +71,9 @@ describe('A log-in', () => {
       logins: createLogIns(redis),
       oneTimeSecrets: createOneTimeSecrets(redis, createCipher('secret', payloadKey)),
       passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-      accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
+      accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+        around: (_userId, write) => write(),
+      }),
       workflow,
     };
     const { workflow: notedWorkflow, ...others } = Object.fromEntries(

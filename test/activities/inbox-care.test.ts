@@ -6,6 +6,7 @@ import { type CareResult, createInboxCareActivities, type InboxCareDeps } from '
 import { createArchive } from '../../adapters/mongo/archive.ts';
 import { connectMongo, type Database } from '../../adapters/mongo/connect.ts';
 import { createDevices, type Devices } from '../../adapters/mongo/devices.ts';
+import { createFactChanges } from '../../adapters/redis/account-facts.ts';
 import { connectRedis, type Redis } from '../../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../../adapters/redis/device-activity.ts';
 import { createInboxes, type Inboxes } from '../../adapters/redis/inboxes.ts';
@@ -35,7 +36,7 @@ before(async () => {
   redis = connectRedis(`${testEngines().redisUrl.replace(/\/\d*$/, '')}/9`, unexpected, { timeoutMs: 600_000 });
   inboxes = createInboxes(redis);
   archive = createArchive(database.connection);
-  devices = createDevices(database.connection, { changed: inboxes.writeDevices });
+  devices = createDevices(database.connection, { changed: inboxes.writeDevices, around: createFactChanges(redis) });
   await redis.flushdb();
   await database.ping();
   await archive.prepare();

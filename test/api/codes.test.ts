@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { ageRecords } from '../support/aging.ts';
 import {
@@ -12,6 +14,7 @@ import {
 import { setFault } from '../support/faults.ts';
 import { assertLeft, assertReached, assertSince, untilInstant } from '../support/instants.ts';
 import {
+  completedRegistration,
   must,
   phoneOf,
   registrationAtCode,
@@ -258,5 +261,47 @@ describe('a code of one registration', () => {
       body: { code: next.code },
     });
     assert.equal(elsewhere.status, 404);
+  });
+});
+
+/** Runs a job, and returns how often each script of Redis was called meanwhile, by its name. */
+async function scriptsOf(job: () => Promise<unknown>): Promise<Record<string, number>> {
+  const folder = new URL('../../adapters/redis/', import.meta.url);
+  const names = new Map(
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.lua'))
+      .map((name) => [
+        createHash('sha1')
+          .update(readFileSync(new URL(name, folder)))
+          .digest('hex'),
+        name,
+      ]),
+  );
+  const calls: Record<string, number> = {};
+  const monitor = await behind.redis.monitor();
+  monitor.on('monitor', (_time: string, [command = '', sha = '']: string[]) => {
+    if (command.toLowerCase() !== 'evalsha') return;
+    const name = names.get(sha) ?? sha;
+    calls[name] = (calls[name] ?? 0) + 1;
+  });
+  await job();
+  monitor.disconnect();
+  return calls;
+}
+
+/**
+ * Raise it only for a reason that is worth a round trip of each registration. Most are one for each audit event and one for
+ * each request, which counts against the limit of its source.
+ */
+const scriptsMax = 54;
+
+describe('a registration by code', () => {
+  it(`calls at most ${scriptsMax} scripts of Redis`, async () => {
+    const calls = await scriptsOf(async () => {
+      const { call } = await completedRegistration(system, 69);
+      await must(call('POST', '/session'), 201);
+    });
+    const sum = Object.values(calls).reduce((one, other) => one + other, 0);
+    assert.ok(sum > 0 && sum <= scriptsMax, `${sum}: ${JSON.stringify(calls)}`);
   });
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { createDevices } from '../../adapters/mongo/devices.ts';
+import { createFactChanges } from '../../adapters/redis/account-facts.ts';
 import { createInboxDevices } from '../../adapters/redis/inbox-devices.ts';
 import { createWakeUps } from '../../adapters/redis/wake-ups.ts';
 import { wakeUp } from '../../api/wake-up.ts';
@@ -20,7 +21,10 @@ import { withSystem } from '../support/with-system.ts';
 const { system, behind, api, person, outboxUrl } = await withSystem();
 const wakeUps = createWakeUps(behind.redis);
 const deps = {
-  devices: createDevices(behind.database, { changed: createInboxDevices(behind.redis).writeDevices }),
+  devices: createDevices(behind.database, {
+    changed: createInboxDevices(behind.redis).writeDevices,
+    around: createFactChanges(behind.redis),
+  }),
   wakeUps,
   temporal: behind.temporal,
   events: recordEvents().events,

@@ -218,3 +218,25 @@ describe('the address of a session', () => {
     assert.equal(seen.body.ip, '127.0.0.1');
   });
 });
+
+describe('a refresh', () => {
+  it('reads no account from MongoDB, and still sees each change of it at once', async () => {
+    const { userId, refreshToken: first } = await signedIn(system, 68);
+    let refreshToken = first;
+    const refreshed = async () => {
+      const answer = await must(api.refreshTokens({ body: { refreshToken } }));
+      refreshToken = answer.body.refreshToken;
+      return answer.body;
+    };
+    const { user, accessToken } = await refreshed();
+    // past the store, so nobody is told: only a read of MongoDB would see it
+    const users = behind.database.collection('users');
+    await users.updateOne({ _id: userId as never }, { $set: { fullName: 'Past The Store' } });
+    assert.equal((await refreshed()).user.fullName, user.fullName);
+    await must(api.changeProfile({ token: accessToken, body: { locale: 'fr' } }));
+    assert.deepEqual((({ fullName, locale }) => ({ fullName, locale }))((await refreshed()).user), {
+      fullName: 'Past The Store',
+      locale: 'fr',
+    });
+  });
+});

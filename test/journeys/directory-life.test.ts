@@ -215,7 +215,9 @@ describe('the directory sync', () => {
     const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = system.processes.env('registration');
     await using database = connectMongo(databaseUrl, () => undefined);
     const key = new Secret(dataKey);
-    const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key));
+    const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key), {
+      around: (_userId, write) => write(),
+    });
     const strangers = Array.from({ length: 12 }, (_, index) => ({ userId: `u-${index}`, username: `moved-${index}` }));
     // no sync reads an entry while only some of them are there
     await directory.process.stop();

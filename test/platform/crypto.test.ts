@@ -18,6 +18,7 @@ const purposes = {
   temporal: true,
   secret: true,
   refresh: true,
+  facts: true,
   code: true,
   idempotency: true,
   captcha: true,

@@ -9,6 +9,7 @@ import { createAccounts } from '../../adapters/mongo/accounts.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
 import { createDevices } from '../../adapters/mongo/devices.ts';
 import { createPasswords } from '../../adapters/passwords.ts';
+import { createAccountFacts, createFactChanges } from '../../adapters/redis/account-facts.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { createInboxDevices } from '../../adapters/redis/inbox-devices.ts';
 import { createAuthSessions } from '../../adapters/redis/sessions.ts';
@@ -188,7 +189,7 @@ function entryOf(person: number): ContactIdentity {
   return { directoryId, username, fullName, email, phone, groups: [] };
 }
 
-type Tools = Pick<SessionBeginDeps, 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
+type Tools = Pick<SessionBeginDeps, 'accountFacts' | 'sessions' | 'sessionLife' | 'tokens' | 'config' | 'events'> & {
   devices: ReturnType<typeof createDevices>;
   accounts: ReturnType<typeof createAccounts>;
   /** Hashes a secret once and caches the hash. */
@@ -215,10 +216,14 @@ function openTools(system: PeopleStores): Tools {
   });
   const passwords = createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY);
   const hashes = new Map<string, Promise<string>>();
+  const around = createFactChanges(redis);
   return {
     config,
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey)),
-    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices }),
+    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+      around,
+    }),
+    devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices, around }),
+    accountFacts: createAccountFacts(redis, createCipher('facts', config.PAYLOAD_KEY)),
     sessions: createAuthSessions(redis),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),

@@ -19,7 +19,10 @@ const told: [string, DeviceSet | undefined][] = [];
 
 before(async () => {
   database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
-  devices = createDevices(database.connection, { changed: async (userId, set) => void told.push([userId, set]) });
+  devices = createDevices(database.connection, {
+    changed: async (userId, set) => void told.push([userId, set]),
+    around: (_userId, write) => write(),
+  });
   await database.ping();
 });
 after(async () => {
@@ -360,6 +363,7 @@ describe('changed()', () => {
     let isAway = true;
     const copies: (DeviceSet | undefined)[] = [];
     const store = createDevices(database.connection, {
+      around: (_userId, write) => write(),
       async changed(_userId, set) {
         if (isAway) throw refused;
         copies.push(set);

@@ -83,10 +83,10 @@ describe('loadScript()', () => {
   it('reloads a script after Redis has lost its script cache', async () => {
     const redis = connectTestRedis();
     const take = loadScript(redis, 'rate-limit');
-    const args = [Date.now(), 'try', 1, 0, 0, 5, 1000];
+    const args = [Date.now(), 'try', 1, 0, 0, 1, 5, 1000];
     await take([uniqueName()], args);
     await redis.script('FLUSH');
-    const [allowed] = (await take([uniqueName()], args)) as number[];
+    const [, [allowed]] = (await take([uniqueName()], args)) as [number, number[]];
     assert.equal(allowed, 1);
     redis.disconnect();
   });

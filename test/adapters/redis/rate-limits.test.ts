@@ -170,35 +170,53 @@ describe('a limit with several windows', () => {
   });
 });
 
-describe('consumeAll()', () => {
-  it('consumes nothing from any limit when one of them refuses', async () => {
-    const [narrow, wide] = [uniqueName(), uniqueName()];
-    const of = [
-      { limit: { ...limit, name: 'wide' }, key: wide },
-      { limit: { name: 'narrow', windows: [{ max: 1, windowSeconds: 3600 }] }, key: narrow },
-    ];
-    const { state, counted } = await limits.consumeAll(of, 'first', now);
-    assert.deepEqual(counted, of);
-    assert.deepEqual((await limits.consumeAll(of, 'first', now)).counted, [], 'a repeat counts once');
-    assert.deepEqual(state, {
-      limit: 'narrow',
-      allowed: true,
-      max: 1,
-      remaining: 0,
-      resetSeconds: 3600,
+for (const isCluster of [false, true]) {
+  describe(`consumeAll() ${isCluster ? 'with keys on several nodes' : 'with all keys on one node'}`, () => {
+    it('consumes nothing from any limit when one of them refuses', async () => {
+      await assertAllOrNothing(createRateLimits(redis, { isCluster }));
     });
-    for (let index = 0; index < 10; index++) {
-      const { state: refused } = await limits.consumeAll(of, `refused ${index}`, now + index * minutes);
-      assert.equal(refused.limit, 'narrow');
-      assert.equal(refused.allowed, false);
-      assert.equal(refused.resetSeconds, 3600 - 60 * index);
-    }
-    assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 1);
-    await limits.refundAll(of, 'first');
-    assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 0);
-    assert.equal((await limits.consumeAll(of, 'second', now)).state.allowed, true);
+
+    it('never lets parallel attempts that another limit refuses use up the others', async () => {
+      const several = createRateLimits(redis, { isCluster });
+      const [narrow, wide] = [uniqueName(), uniqueName()];
+      const of = [
+        { limit: { name: 'narrow', windows: [{ max: 5, windowSeconds: 3600 }] }, key: narrow },
+        { limit: { name: 'wide', windows: [{ max: 1000, windowSeconds: 3600 }] }, key: wide },
+      ];
+      const all = await atOnce(100, (index) => several.consumeAll(of, `try ${index}`, now));
+      assert.equal(all.filter(({ state }) => state.allowed).length, 5);
+      assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 5);
+    });
   });
-});
+}
+
+async function assertAllOrNothing(several: RateLimits): Promise<void> {
+  const [narrow, wide] = [uniqueName(), uniqueName()];
+  const of = [
+    { limit: { ...limit, name: 'wide' }, key: wide },
+    { limit: { name: 'narrow', windows: [{ max: 1, windowSeconds: 3600 }] }, key: narrow },
+  ];
+  const { state, counted } = await several.consumeAll(of, 'first', now);
+  assert.deepEqual(counted, of);
+  assert.deepEqual((await several.consumeAll(of, 'first', now)).counted, [], 'a repeat counts once');
+  assert.deepEqual(state, {
+    limit: 'narrow',
+    allowed: true,
+    max: 1,
+    remaining: 0,
+    resetSeconds: 3600,
+  });
+  for (let index = 0; index < 10; index++) {
+    const { state: refused } = await several.consumeAll(of, `refused ${index}`, now + index * minutes);
+    assert.equal(refused.limit, 'narrow');
+    assert.equal(refused.allowed, false);
+    assert.equal(refused.resetSeconds, 3600 - 60 * index);
+  }
+  assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 1);
+  await several.refundAll(of, 'first');
+  assert.equal(await redis.zcard(`ratelimit:{${wide}}:wide`), 0);
+  assert.equal((await several.consumeAll(of, 'second', now)).state.allowed, true);
+}
 
 describe('createRateLimits()', () => {
   it('refunds an attempt', async () => {
