@@ -4,7 +4,7 @@
  * that it consists of; that of a registration is the workflow with the same updates and activities, all of them empty.
  * They are measured in turn in the same run.
  *
- * Option: `--at 1,10,50`, how many people register at once.
+ * Options: `--at 1,10,50`, how many people register at once; `--accounts 100000`, how many accounts are stored before.
  *
  * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
@@ -12,6 +12,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Client, WithStartWorkflowOperation } from '@temporalio/client';
+import { connectMongo } from '../adapters/mongo/connect.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, loadScript, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
@@ -47,21 +48,27 @@ const madeOf: Partial<Record<keyof StepTimes, (keyof BareTimes)[]>> = {
 
 /** Without a device, whose keys no peer has. */
 const steps = 'directory,captcha,code,credentials';
+/** No schedule runs meanwhile. */
+const quiet = { DIRECTORY_SYNC_INTERVAL: '86400' };
 const people = 1000;
-const { values } = parseArgs({ options: { at: { type: 'string', default: '1,10,50' } } });
+const { values } = parseArgs({
+  options: { at: { type: 'string', default: '1,10,50' }, accounts: { type: 'string', default: '0' } },
+});
 let nextPerson = 0;
-let repeats = 0;
+let refused = 0;
 
 const folder = await openTemporaryFolder();
 try {
   const system = await startSystemIn(folder, {
-    env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', ARGON2_CONCURRENCY: '2', REGISTRATION_STEPS: steps },
+    env: { ...limitsOff, CAPTCHA_COST: '2', LOG_LEVEL: 'warn', REGISTRATION_STEPS: steps, ...quiet },
   });
   await using temporal = await startBareTemporal(system.ready.temporalAddress);
   const redis = connectRedis(system.ready.redisUrl, console.error);
   const peer = { temporal, redis };
   await measureSteps(system, 10, 5);
+  await storeAccounts(system, Number(values.accounts));
   console.log(`\n${circumstances()}`);
+  if (values.accounts !== '0') console.log(`${values.accounts} accounts are stored`);
   for (const concurrency of values.at.split(',').map(Number))
     await round(system, peer, concurrency, concurrency === 1 ? 30 : 200);
   redis.disconnect();
@@ -72,7 +79,7 @@ try {
 /** Measures baseline, product, baseline, so that a change in the machine's speed affects both sides. */
 async function round(system: System, peer: Peer, concurrency: number, flows: number): Promise<void> {
   const bareTimes = timesOf(bareNames);
-  repeats = 0;
+  refused = 0;
   const cpu: ProcessorTime = {};
   const bareCpu: ProcessorTime = {};
   const half = Math.ceil(flows / 2);
@@ -89,7 +96,7 @@ async function round(system: System, peer: Peer, concurrency: number, flows: num
   await measureBare(peer, bareTimes, half, concurrency);
   console.log(
     `\nConcurrency ${concurrency}: ${(flows / seconds).toFixed(1)} registrations per second (baseline ` +
-      `${((2 * half) / bareSeconds).toFixed(1)}), ${flows} complete registrations, ${repeats} calls retried after a 503`,
+      `${((2 * half) / bareSeconds).toFixed(1)}), ${flows} complete registrations, ${refused} calls refused with 503 and repeated`,
   );
   console.log(`Processor time of a registration: ${perOperation(cpu, flows)}`);
   console.log(`Of its baseline: ${perOperation(bareCpu, 2 * half)}`);
@@ -118,6 +125,21 @@ async function measureSteps(
   return { times, seconds };
 }
 
+/** Stores copies of an account and of a claim, under other ids. */
+async function storeAccounts({ processes }: System, count: number): Promise<void> {
+  const { DATABASE_URL: databaseUrl = '' } = processes.env('registration');
+  await using database = connectMongo(databaseUrl, () => undefined);
+  for (const name of ['users', 'claims']) {
+    const collection = database.connection.collection<{ _id: string }>(name);
+    const original = await collection.findOne();
+    if (original === null) throw new Error(`There are no ${name}`);
+    for (let stored = 0; stored < count; stored += 1000) {
+      const copies = Array.from({ length: Math.min(1000, count - stored) }, () => ({ ...original, _id: randomUUID() }));
+      await collection.insertMany(copies);
+    }
+  }
+}
+
 /** Registers one person, from the start to a session, as an app does. */
 async function register(system: System, times: StepTimes): Promise<void> {
   const { apiUrl, outboxUrl } = system.ready;
@@ -126,7 +148,7 @@ async function register(system: System, times: StepTimes): Promise<void> {
   const flow = await times.start.time(() => startRegistration(apiUrl));
   const put = async (stepName: keyof StepTimes, method: string, path: string, body?: unknown) => {
     const key = { 'Idempotency-Key': randomUUID() };
-    const answer = await times[stepName].time(() => untilServed(() => flow.call(method, path, body, key)));
+    const answer = await untilServed(times[stepName], () => flow.call(method, path, body, key));
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
   };
   await put('directory', 'PUT', '/directory', { username: `person${name}`, password: `person-${name}` });
@@ -137,12 +159,16 @@ async function register(system: System, times: StepTimes): Promise<void> {
   await put('session', 'POST', '/session');
 }
 
-/** Retries a call after a 503, as an app does; the wait counts in its duration. */
-async function untilServed(ask: () => Promise<Answer>): Promise<Answer> {
+/** Retries a call after a 503, as an app does. Records the time of the call that was served. */
+async function untilServed(times: Times, ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
+    const beganAt = performance.now();
     const answer = await ask();
-    if (answer.status !== 503) return answer;
-    repeats++;
+    if (answer.status !== 503) {
+      times.add(performance.now() - beganAt);
+      return answer;
+    }
+    refused++;
     await sleep(1000 * Number(answer.headers.get('Retry-After')));
   }
 }

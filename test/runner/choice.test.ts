@@ -39,7 +39,7 @@ describe('chooseFiles()', () => {
     assert.ok(units.includes('test/domain/verification.test.ts'));
     assert.deepEqual(
       units.filter((file) => /test\/(api|abuse|journeys)\//.test(file)),
-      ['test/api/device-signatures.test.ts'],
+      ['test/api/device-signatures.test.ts', 'test/api/update-queue.test.ts'],
     );
     assert.deepEqual(chooseFiles({ ...everything, given: ['test/domain/verification.test.ts'] }).units, []);
   });
