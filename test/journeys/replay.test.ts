@@ -66,7 +66,6 @@ describe('Recorded histories', () => {
       'cancel',
     ];
     const activities = [
-      'findOwner',
       'sendCode',
       'hashCredentials',
       'createAccount',
@@ -85,6 +84,14 @@ describe('Recorded histories', () => {
       'tellDeviceRemoved',
     ];
     for (const name of [...updates, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
+    const local = [...recorded.matchAll(/EVENT_TYPE_MARKER_RECORDED".*?"payloads":\[\{.*?"data":"(.+?)"/g)].map(
+      ([, data = '']) => atob(data),
+    );
+    for (const name of ['findOwner', 'publishStatus', 'closeRegistration'])
+      assert.ok(
+        local.some((marker) => marker.includes(`"${name}"`)),
+        name,
+      );
     for (const name of ['linkChanged', 'approvalAnswered'])
       assert.ok(recorded.includes(`"signalName":"${name}"`), name);
     const waits = [...recorded.matchAll(/"VyryWaitingFor":\{.*?"data":"(.+?)"/g)].map(([, data = '']) => atob(data));
