@@ -34,7 +34,7 @@ export const registrationVariables = {
       'how many steps of registrations an api has with Temporal at once; others wait their turn, and a first step that waits for a second is refused with 503, so that those who have begun are served',
     roles: ['api'],
     schema: integer(1, 1000),
-    default: '16',
+    default: '12',
   },
   REGISTRATION_LOCK_DAYS: {
     about:
