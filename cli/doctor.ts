@@ -13,7 +13,7 @@ import {
   checkSignalServer,
   checkTwilio,
 } from './checks/providers.ts';
-import { checkAuditLog, checkElastic, checkMongo, checkRedis } from './checks/stores.ts';
+import { checkAuditLog, checkElastic, checkMongo, checkRedis, checkRedisUsers } from './checks/stores.ts';
 import { checkTemporal } from './checks/temporal.ts';
 import { type Command, type Terminal, table, UsageError } from './command.ts';
 
@@ -21,6 +21,7 @@ type Check = [name: string, find: (env: Record<string, string>) => Promise<Findi
 
 const checks: Check[] = [
   ['redis', checkRedis],
+  ['redis users', checkRedisUsers],
   ['mongodb', checkMongo],
   ['temporal', checkTemporal],
   ['ldap', checkLdap],

@@ -38,6 +38,10 @@ const nouns: Record<string, Noun> = {
     about: 'generate keys for the configuration',
     load: async () => (await import('./keys.ts')).keys,
   },
+  'redis-acl': {
+    about: 'print the users of Redis, one for each role',
+    load: async () => (await import('./redis-acl.ts')).redisAcl,
+  },
   doctor: {
     about: 'check the configuration and every dependency that it names',
     load: async () => (await import('./doctor.ts')).doctor,

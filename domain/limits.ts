@@ -219,6 +219,9 @@ export function limitsOf(act: LimitedAct, keys: Partial<Record<LimitKey, string>
 
 const limitsByAct = Map.groupBy(Object.entries(limits) as [LimitName, LimitRow][], ([, { act }]) => act);
 
+/** The name of the limit of wrong passwords by directory entry. */
+export const directoryTriesLimit = 'directory-tries';
+
 /**
  * Returns the limit of wrong passwords at the directory: of a user name, in the form in which directories compare it, and
  * of the entry that was found, whose user names may be several.
@@ -228,7 +231,7 @@ export function directoryTries(config: { DIRECTORY_TRIES: number; DIRECTORY_WIND
   windows: Window[];
 } {
   return {
-    name: 'directory-tries',
+    name: directoryTriesLimit,
     windows: [{ max: config.DIRECTORY_TRIES, windowSeconds: config.DIRECTORY_WINDOW }],
   };
 }

@@ -1,4 +1,5 @@
 /** Starts all engines that Vyry runs on. */
+import { Secret } from '../platform/config/secret.ts';
 import type { DataFolder } from './data-folder.ts';
 import { startElasticsearch } from './elasticsearch.ts';
 import type { Engine } from './engine.ts';
@@ -8,6 +9,7 @@ import { startMongo } from './mongo.ts';
 import { debianProgram, missingEngine } from './obtain.ts';
 import { claimPort } from './ports.ts';
 import { startRedis } from './redis.ts';
+import { readSecrets } from './secrets.ts';
 import { startTemporal, type Temporal } from './temporal.ts';
 
 /** The account that the Twilio fake accepts. */
@@ -86,7 +88,12 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
       uiPort: ports.temporalUi,
       codecUrl: options.codecUrl,
     }),
-    startRedis({ ...common, url: env.REDIS_URL, appendfsync: options.appendfsync ?? 'everysec' }),
+    startRedis({
+      ...common,
+      url: env.REDIS_URL,
+      appendfsync: options.appendfsync ?? 'everysec',
+      aclKey: aclKeyIn(folder),
+    }),
     startMongo({ ...common, url: env.DATABASE_URL }),
     startLdap(folder, env, keepAlive),
     startOutbox(folder, ports.outbox),
@@ -108,6 +115,11 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
     signalServerUrl: fakes.signalServerUrl,
   };
   return { urls, temporal, redis, mongo, ldap: directory.engine, ...(elasticsearch && { elasticsearch }) };
+}
+
+/** Returns the secret from which the passwords of the users of Redis in a folder are derived. */
+export function aclKeyIn(folder: DataFolder): Secret {
+  return new Secret(readSecrets(folder.path).REDIS_ACL_KEY);
 }
 
 interface Directory {

@@ -2,15 +2,18 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { roles } from '../platform/config/roles.ts';
-import { variablesOf } from '../platform/config/variables.ts';
+import type { Variable } from '../platform/config/variable.ts';
+import { variables, variablesOf } from '../platform/config/variables.ts';
 
 /**
  * Returns the text of `.env.example`: every variable with its meaning, the roles that hold it, and a value for
  * development.
  */
 export function envExample(): string {
-  const seen = new Map(roles.flatMap((role) => variablesOf(role)));
-  const blocks = [...seen].map(([name, { about, roles: holders, default: usual, example }]) => {
+  const ofRoles = new Map<string, Variable>(roles.flatMap((role) => variablesOf(role)));
+  const ofOperators = Object.entries<Variable>(variables).filter(([, { roles: holders }]) => holders.length === 0);
+  const blocks = [...ofRoles, ...ofOperators].map(([name, { about, roles, default: usual, example }]) => {
+    const holders = roles.length > 0 ? roles : ['the operator'];
     const line = usual === undefined ? `${name}=${example ?? ''}` : `# ${name}=${usual}`;
     return `# ${about}\n# held by: ${holders.join(', ')}${usual === undefined ? '; required' : ''}\n${line}\n`;
   });

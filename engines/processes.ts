@@ -2,8 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { vapidPublicKey } from '../adapters/http/webpush.ts';
+import { redisPassword } from '../adapters/redis/acl.ts';
 import { roles as allRoles, type Role } from '../platform/config/roles.ts';
-import { variables, variablesOf } from '../platform/config/variables.ts';
+import { Secret } from '../platform/config/secret.ts';
+import { variables } from '../platform/config/variables.ts';
+import { scrubbedEnvironment } from '../workers/run.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { demoTwilio, type EngineUrls } from './engines.ts';
@@ -122,10 +125,8 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
     databaseUrl: env.DATABASE_URL ?? '',
     redisUrl: env.REDIS_URL ?? '',
     pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
-    env(role) {
-      const given = envOf(role);
-      return Object.fromEntries(variablesOf(role).flatMap(([name]) => (given[name] ? [[name, given[name]]] : [])));
-    },
+    env: (role) =>
+      Object.fromEntries(Object.entries(scrubbedEnvironment(role, envOf(role))).filter(([, value]) => value)),
     kill: (role, signal) => childOf(role).kill(signal),
     async restart(role) {
       await childOf(role).stop();
@@ -195,6 +196,8 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     SERVER_HOST: '127.0.0.1',
     REDIS_URL: urls.redisUrl,
     TEMPORAL_ADDRESS: urls.temporalAddress,
+    // only where these users exist: a configured Redis has its own
+    REDIS_ACL_KEY: hasUsers(urls.redisUrl, secrets) ? secrets.REDIS_ACL_KEY : '',
     TEMPORAL_NAMESPACE: options.namespace ?? 'default',
     ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
     PRIVACY_ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
@@ -220,6 +223,11 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     CODEC_PORT: String(options.codecPort ?? (await freePort())),
     GRPC_PORT: String(options.grpcPort ?? (await freePort())),
   };
+}
+
+/** Returns whether a URL of Redis is that of the administrator who has created the users of the roles. */
+export function hasUsers(redisUrl: string, { REDIS_ACL_KEY }: Pick<Secrets, 'REDIS_ACL_KEY'>): boolean {
+  return new URL(redisUrl).password === redisPassword(new Secret(REDIS_ACL_KEY), 'default');
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Redis 7 with its append-only file on, which sessions and codes need. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { aclFile, redisUrlOf } from '../adapters/redis/acl.ts';
+import type { Secret } from '../platform/config/secret.ts';
 import { startChild } from './child.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
 import { debianProgram, missingEngine } from './obtain.ts';
@@ -11,6 +13,8 @@ import { claimPort } from './ports.ts';
 export interface RedisOptions extends EngineOptions {
   /** `always` loses no acknowledged write in a power failure; `everysec` may lose a second. */
   appendfsync?: 'always' | 'everysec';
+  /** `REDIS_ACL_KEY`: creates the users of the roles. The URL of the engine is then that of the administrator. */
+  aclKey?: Secret;
   /** More settings, by their names in `redis.conf`. */
   settings?: Readonly<Record<string, string>>;
 }
@@ -43,11 +47,13 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
     ready: () => ping(port),
     keepAlive,
   });
-  return { name: 'Redis', url: `redis://127.0.0.1:${port}`, source: program, process };
+  const url = `redis://127.0.0.1:${port}`;
+  const own = options.aclKey === undefined ? url : redisUrlOf(url, options.aclKey, 'default');
+  return { name: 'Redis', url: own, source: program, process };
 }
 
 function redisArguments(port: number, data: string, options: RedisOptions): string[] {
-  const { appendfsync = 'everysec', settings: more } = options;
+  const { appendfsync = 'everysec', aclKey, settings: more } = options;
   const settings = {
     port: String(port),
     bind: '127.0.0.1',
@@ -58,12 +64,20 @@ function redisArguments(port: number, data: string, options: RedisOptions): stri
     // most inboxes have few messages: a node has one or two, and memory is freed as they leave (`npm run bench:inboxes`)
     'stream-node-max-bytes': '384',
     daemonize: 'no',
+    ...(aclKey !== undefined && { aclfile: writeUsers(data, aclKey) }),
     ...more,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** Sends PING over a plain connection; while Redis reads the append-only file, the answer is -LOADING. */
+/** The file has mode 600, although it contains hashes of passwords only. */
+function writeUsers(data: string, aclKey: Secret): string {
+  const file = join(data, 'users.acl');
+  writeFileSync(file, aclFile(aclKey), { mode: 0o600 });
+  return file;
+}
+
+/** Sends PING over a plain connection; while Redis reads the append-only file, the answer is -LOADING; -NOAUTH where it has users. */
 function ping(port: number): Promise<void> {
   return new Promise((done, fail) => {
     const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
@@ -71,7 +85,7 @@ function ping(port: number): Promise<void> {
     socket.once('error', fail);
     socket.once('data', (answer) => {
       socket.destroy();
-      if (answer.toString().startsWith('+PONG')) done();
+      if (/^(\+PONG|-NOAUTH)/.test(answer.toString())) done();
       else fail(new Error(answer.toString().trim()));
     });
   });

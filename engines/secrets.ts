@@ -10,6 +10,7 @@ const makers = {
   PAYLOAD_KEY: () => bytes(32),
   DATA_KEY: () => bytes(32),
   AUDIT_KEY: () => bytes(32),
+  REDIS_ACL_KEY: () => bytes(32),
   JWT_SECRET: () => bytes(48),
   VAPID_PRIVATE_KEY: newVapidPrivateKey,
 } satisfies Record<string, () => string>;

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { styleText } from 'node:util';
 import type { DataFolder } from './data-folder.ts';
 import { demoPeople, disabledPerson } from './demo-people.ts';
-import { demoTwilio, type EngineUrls } from './engines.ts';
+import { aclKeyIn, demoTwilio, type EngineUrls } from './engines.ts';
 import { pushVariables, withDatabase } from './processes.ts';
 import type { Ready } from './system.ts';
 
@@ -52,6 +52,7 @@ export function enginesSummary(urls: EngineUrls, folder: DataFolder): string {
   const lines = {
     TEMPORAL_ADDRESS: urls.temporalAddress,
     REDIS_URL: urls.redisUrl,
+    REDIS_ACL_KEY: aclKeyIn(folder).reveal(),
     DATABASE_URL: withDatabase(urls.databaseUrl),
     ...(urls.elasticsearchUrl && { ELASTICSEARCH_URL: urls.elasticsearchUrl }),
     LDAP_URL: urls.ldap.url,

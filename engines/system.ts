@@ -1,11 +1,20 @@
 /** A complete private Vyry: engines and processes, with its own folder and ports. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { redisUrlOf } from '../adapters/redis/acl.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
+import { Secret } from '../platform/config/secret.ts';
 import { type DataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
 import { claimPort } from './ports.ts';
-import { makeBundle, makeWebPage, type Processes, type ProcessesOptions, startProcesses } from './processes.ts';
+import {
+  hasUsers,
+  makeBundle,
+  makeWebPage,
+  type Processes,
+  type ProcessesOptions,
+  startProcesses,
+} from './processes.ts';
 import { readSecrets, type Secrets } from './secrets.ts';
 import { ensureNamespace } from './temporal.ts';
 
@@ -147,7 +156,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
     for (const file of [readyFile(folder.path), operatorFile(folder.path)]) rmSync(file, { force: true });
   });
   writeReady();
-  writeWhole(operatorFile(folder.path), operatorVariables(processes));
+  writeWhole(operatorFile(folder.path), operatorVariables(processes, secrets));
   return systemOf({ folder, processes, engines: started, secrets, describe, writeReady });
 }
 
@@ -239,8 +248,13 @@ async function webPageIn(folder: DataFolder): Promise<string> {
 }
 
 /** Returns every variable of every role, for the operator's tool (cli/), in the format of `--env-file`. */
-function operatorVariables(processes: Processes): string {
-  const all = Object.assign({}, ...roles.map((role) => processes.env(role))) as Record<string, string>;
+function operatorVariables(processes: Processes, secrets: Secrets): string {
+  const { redisUrl } = processes;
+  const { REDIS_ACL_KEY: aclKey } = secrets;
+  const own = hasUsers(redisUrl, secrets)
+    ? { REDIS_URL: redisUrlOf(redisUrl, new Secret(aclKey), 'operator'), REDIS_ACL_KEY: aclKey }
+    : { REDIS_URL: redisUrl };
+  const all = Object.assign({}, ...roles.map((role) => processes.env(role)), own) as Record<string, string>;
   return Object.entries(all)
     .map(([name, value]) => `${name}=${quoted(value)}\n`)
     .join('');

@@ -23,10 +23,12 @@ import { after, before, describe, it } from 'node:test';
 import { parseEnv, promisify } from 'node:util';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
+import { type RedisUser, redisUrlOf, redisUsers, rulesOf } from '../adapters/redis/acl.ts';
 import { claimPort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { readConfig } from '../platform/config/config.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
+import { Secret } from '../platform/config/secret.ts';
 import { variablesOf } from '../platform/config/variables.ts';
 import { call, codeFor, solveCaptcha, startRegistration } from './support/client.ts';
 import { makeDevice, makeIdentity } from './support/device-keys.ts';
@@ -58,6 +60,7 @@ interface ComposeFile {
   services: Record<string, Service>;
   networks: Record<string, unknown>;
   volumes: Record<string, unknown>;
+  configs: Record<string, { content: string }>;
 }
 
 const run = promisify(execFile);
@@ -181,6 +184,21 @@ describe('docker-compose.yml', () => {
     for (const network of needed) assert.ok(networks.includes(network), network);
   });
 
+  it('creates the users of Redis as vyry redis-acl prints them, and gives each process its own', () => {
+    const [admin, ...users] = compose.configs['redis-users']?.content.trim().split('\n') ?? [];
+    assert.match(admin ?? '', /^user default on >\$\{REDIS_PASSWORD:/);
+    const wanted = redisUsers.map((user) => `user ${user} on >PASSWORD ${rulesOf(user).join(' ')}`);
+    assert.deepEqual(
+      users.map((line) => line.replace(/>\$\{\w+:\?[^}]+\}/, '>PASSWORD')),
+      wanted,
+    );
+    for (const user of redisUsers) {
+      const [, name, variable] =
+        /^redis:\/\/(\w+):\$\{(\w+):/.exec(compose.services[user]?.environment?.REDIS_URL ?? '') ?? [];
+      assert.deepEqual([name, variable], [user, `REDIS_${user.toUpperCase()}_PASSWORD`]);
+    }
+  });
+
   it('creates the search attributes that the workflows use', () => {
     const used = [...read('workflows/search-attributes.ts').matchAll(/keyword\('(\w+)'\)/g)].map((match) => match[1]);
     const commands = [compose.services['temporal-setup']?.command?.join(' ') ?? '', read('docs/deploy.md')];
@@ -281,7 +299,7 @@ describe('the processes of docker-compose.yml', () => {
     await using env = await makeEnvFile();
     const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
     for (const role of roles) {
-      const own = await here(containerVariables(compose, role, given), namespace);
+      const own = await here(role, containerVariables(compose, role, given), namespace);
       environments.set(role, own);
       const command = [...entrypoint(), ...(compose.services[role]?.command ?? [])];
       assert.equal(command[0], 'node');
@@ -304,12 +322,16 @@ describe('the processes of docker-compose.yml', () => {
   });
 
   /** Replaces the container host names with the addresses of the engines on this machine. */
-  async function here(env: Record<string, string>, namespace: string): Promise<Record<string, string>> {
+  async function here(
+    user: RedisUser,
+    env: Record<string, string>,
+    namespace: string,
+  ): Promise<Record<string, string>> {
     const { ldap, smtpUrl, elasticsearchUrl } = testEngines();
     const { ready } = system;
     const addresses: Record<string, string> = {
       NODE_ENV: 'development',
-      REDIS_URL: ready.redisUrl,
+      REDIS_URL: redisUrlOf(ready.redisUrl, new Secret(system.secrets.REDIS_ACL_KEY), user),
       DATABASE_URL: ready.databaseUrl,
       TEMPORAL_ADDRESS: ready.temporalAddress,
       TEMPORAL_NAMESPACE: namespace,
@@ -345,7 +367,7 @@ describe('the processes of docker-compose.yml', () => {
   it('pass the checks of the operator tool, with the files of the image', async () => {
     await using env = await makeEnvFile();
     const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
-    const variables = await here(containerVariables(compose, 'operator', given), `compose-${process.pid}`);
+    const variables = await here('operator', containerVariables(compose, 'operator', given), `compose-${process.pid}`);
     const { stdout } = await run(process.execPath, ['--', 'cli/main.ts', 'doctor', '--json'], {
       cwd: image,
       env: variables,

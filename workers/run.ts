@@ -6,7 +6,8 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Config, givenValues, readConfig } from '../platform/config/config.ts';
+import { redisUrlOf } from '../adapters/redis/acl.ts';
+import { type Config, givenValues, readConfig, readVariables } from '../platform/config/config.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
 import { variablesOf } from '../platform/config/variables.ts';
 import { permissionArguments } from './permissions.ts';
@@ -27,8 +28,19 @@ function programOf(role: Role): string {
 export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<string, string> {
   const names = variablesOf(role).map(([name]) => name);
   const scrubbed = givenValues(names, env, ` of ${role}`);
+  Object.assign(scrubbed, derivedValues(role, scrubbed, env));
   if (env.TZ !== undefined) scrubbed.TZ = env.TZ;
   return scrubbed;
+}
+
+/**
+ * Returns the values of a role that are derived from secrets of the operator, which the process does not get: the user of
+ * Redis with its password.
+ */
+function derivedValues(role: Role, { REDIS_URL: redisUrl = '' }: Record<string, string>, env: NodeJS.ProcessEnv) {
+  const { REDIS_ACL_KEY: aclKey } = readVariables(['REDIS_ACL_KEY'], givenValues(['REDIS_ACL_KEY'], env));
+  if (aclKey === undefined || !URL.canParse(redisUrl)) return {};
+  return { REDIS_URL: redisUrlOf(redisUrl, aclKey, role) };
 }
 
 /**

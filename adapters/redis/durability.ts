@@ -32,16 +32,17 @@ export async function checkDurability(redis: Redis, durability: MessageDurabilit
     return { problems, warnings, replicas };
   }
   if (durability === 'memory') return { problems: [], warnings, replicas };
-  if (configured === undefined) {
-    const unknown = 'whether Redis writes to disk is unknown: it does not allow CONFIG GET';
-    return { problems: [], warnings: [unknown, ...warnings], replicas };
-  }
-  return { problems: diskProblems(configured), warnings, replicas };
+  if (configured !== undefined) return { problems: diskProblems(configured), warnings, replicas };
+  // the user of a role may not read the settings; the operator's tool can
+  const hasFile = /^aof_enabled:1/m.test(await redis.info('persistence'));
+  const unknown = 'when Redis writes to disk is unknown: it does not allow CONFIG GET; vyry doctor tells';
+  return { problems: hasFile ? [] : [noFile], warnings: [unknown, ...warnings], replicas };
 }
 
+const noFile = 'MESSAGE_DURABILITY is disk, and Redis has no append-only file: set appendonly yes';
+
 function diskProblems({ appendonly, appendfsync }: Settings): string[] {
-  if (appendonly !== 'yes')
-    return ['MESSAGE_DURABILITY is disk, and Redis has no append-only file: set appendonly yes'];
+  if (appendonly !== 'yes') return [noFile];
   if (appendfsync === 'always') return [];
   return [`MESSAGE_DURABILITY is disk, and Redis has appendfsync ${appendfsync}: set it to always`];
 }

@@ -47,6 +47,8 @@ export type KeyFamily = {
   key: string;
   /** The roles that write or delete its keys. In addition, the role `registration` deletes those of an erased user. */
   writers: readonly [Role, ...Role[]];
+  /** The roles that only read its keys. */
+  readers?: readonly Role[];
   /** `value`: the value is encrypted. A list: these fields of the hash are. */
   encrypted: 'no' | 'value' | readonly [string, ...string[]];
 } & Personal;
@@ -77,6 +79,7 @@ export const keyFamilies = {
   signalStep: {
     key: 'signal:{<registrationId>}',
     writers: ['api', 'registration'],
+    readers: ['signal'],
     life: {
       seconds: 8 * 86_400,
       after: 'the last change; 2 days after the registration ends, and then without number and request',
@@ -108,6 +111,7 @@ export const keyFamilies = {
   reports: {
     key: 'reports:{<subject>}:<purpose>',
     writers: ['api'],
+    readers: ['delivery'],
     life: { seconds: 2 * 86_400, after: 'the last report' },
     encrypted: 'no',
     personal: { deletedWith: ['registration', 'login'] },
@@ -178,6 +182,7 @@ export const keyFamilies = {
   user: {
     key: 'user:<userId>',
     writers: ['api', 'registration'],
+    readers: ['gateway'],
     life: { kept: 'as long as the account' },
     encrypted: 'no',
     personal: { userIdIn: 'key' },
@@ -255,6 +260,7 @@ export const keyFamilies = {
   recoveryToken: {
     key: 'recovery-token:<tokenHash>',
     writers: ['delivery'],
+    readers: ['api'],
     life: { until: '`RECOVERY_TTL` has passed' },
     encrypted: 'no',
     personal: { userIdIn: 'value' },
@@ -262,6 +268,7 @@ export const keyFamilies = {
   recoveries: {
     key: 'recoveries:<userId>',
     writers: ['delivery'],
+    readers: ['api'],
     life: { until: '`RECOVERY_TTL` has passed' },
     encrypted: 'no',
     personal: { userIdIn: 'key' },
@@ -326,6 +333,7 @@ export const keyFamilies = {
   secret: {
     key: 'secret:<reference>',
     writers: ['api'],
+    readers: ['registration', 'directory'],
     life: { seconds: 120, after: 'it was stored' },
     encrypted: 'value',
     personal: { expires: 'the value is encrypted' },
@@ -418,6 +426,27 @@ type KeyOf<T extends string> = [IdOf<T>] extends [never] ? () => string : (ids: 
 export const keys = Object.fromEntries(
   Object.entries(keyFamilies).map(([family, { key }]) => [family, keyBuilder(key)]),
 ) as unknown as { readonly [F in FamilyName]: KeyOf<(typeof keyFamilies)[F]['key']> };
+
+/** Who publishes on the channels of a pattern, and who listens. The keys of some families name a channel too. */
+export const channelFamilies = {
+  node: { channel: 'node:<nodeId>', publishers: ['api', 'gateway', 'registration'], listeners: ['api', 'gateway'] },
+  presence: {
+    channel: 'presence:<userId>',
+    publishers: ['api', 'gateway', 'registration'],
+    listeners: ['api', 'gateway'],
+  },
+  sessionsEnded: { channel: 'sessions-ended', publishers: ['api', 'registration'], listeners: ['api', 'gateway'] },
+  registration: { channel: keyFamilies.registration.key, publishers: ['api', 'registration'], listeners: ['api'] },
+  link: { channel: keyFamilies.link.key, publishers: ['api', 'registration'], listeners: ['api'] },
+  links: { channel: keyFamilies.links.key, publishers: ['api', 'registration'], listeners: ['api'] },
+} as const satisfies Record<string, ChannelFamily>;
+
+/** The channels of a kind: the template of their names, and the roles that use them. */
+export interface ChannelFamily {
+  channel: string;
+  publishers: readonly Role[];
+  listeners: readonly Role[];
+}
 
 /** The channels of publications that are not named by a key. Publications are not stored. */
 export const channels = {

@@ -2,6 +2,7 @@
 import { hasAuditTemplate } from '../../adapters/elastic/audit-reader.ts';
 import { pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
+import { type AclDifference, compareUsers } from '../../adapters/redis/acl.ts';
 import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { checkDurability, type DurabilityReport } from '../../adapters/redis/durability.ts';
@@ -60,6 +61,41 @@ function durabilityFinding(durability: MessageDurability, report: DurabilityRepo
   }
   if (about !== '') return { check, verdict: 'warning', about, advice: 'See docs/messaging.md.' };
   return { check, verdict: 'ok', about: `durability ${durability}, ${replicas} replicas` };
+}
+
+/** Checks that each role has its own user in Redis, with the rights that the role needs and no others. */
+export async function checkRedisUsers(env: Record<string, string>): Promise<Finding[]> {
+  const check = 'redis users';
+  const { REDIS_URL: url } = readVariables(['REDIS_URL'], env);
+  const redis = connectRedis(url, () => undefined);
+  try {
+    const differences = await compareUsers(redis);
+    if (differences.every(({ isMissing }) => isMissing)) {
+      const advice = 'A stolen process can read and write everything: see docs/deploy.md, Users of Redis.';
+      return [{ check, verdict: 'warning', about: 'no role has its own user', advice }];
+    }
+    const wrong = differences.filter(
+      ({ isMissing, lacks, hasBesides }) => isMissing || lacks.length + hasBesides.length > 0,
+    );
+    if (wrong.length === 0) return [{ check, verdict: 'ok', about: `${differences.length} users have their rights` }];
+    const advice = 'Load the output of vyry redis-acl as the ACL file of Redis.';
+    return [{ check, verdict: 'failed', about: wrong.map(inWords).join('; '), advice }];
+  } catch (err) {
+    if (!(err as Error).message.includes('NOPERM')) throw err;
+    const advice = 'Use the user operator in REDIS_URL of the operator.';
+    return [{ check, verdict: 'warning', about: 'not compared: the user in REDIS_URL may not read users', advice }];
+  } finally {
+    redis.disconnect();
+  }
+}
+
+function inWords({ user, isMissing, lacks, hasBesides }: AclDifference): string {
+  if (isMissing) return `${user} is missing or off`;
+  const parts = [
+    lacks.length > 0 && `lacks ${lacks.join(' ')}`,
+    hasBesides.length > 0 && `may also ${hasBesides.join(' ')}`,
+  ];
+  return `${user} ${parts.filter(Boolean).join(', ')}`;
 }
 
 /** Checks that MongoDB answers and accepts the credentials. */

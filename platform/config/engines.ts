@@ -1,5 +1,5 @@
 import { roles, rolesWithTemporal } from './roles.ts';
-import { text, url } from './schemas.ts';
+import { optionalKey, text, url } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of MongoDB, Redis and Temporal. */
@@ -15,6 +15,13 @@ export const engineVariables = {
     roles,
     schema: url('redis:', 'rediss:'),
     example: 'redis://127.0.0.1:6379',
+  },
+  REDIS_ACL_KEY: {
+    about:
+      'the passwords of the users of Redis are derived from it (`vyry redis-acl`): 32 bytes in base64; processes are started with the user of their role where it is set',
+    roles: [],
+    schema: optionalKey,
+    default: '',
   },
   TEMPORAL_ADDRESS: {
     about: 'address of the Temporal frontend',

@@ -79,6 +79,9 @@ export const key = z
   .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64')
   .transform((value) => new Secret(value));
 
+/** A key of 32 bytes in base64, or undefined when empty. */
+export const optionalKey = z.union([z.literal('').transform(() => undefined), key], 'must be 32 bytes in base64');
+
 /** Returns whether a text is a URL with one of the protocols. */
 export function hasProtocol(value: string, protocols: string[]): boolean {
   return URL.canParse(value) && protocols.includes(new URL(value).protocol);

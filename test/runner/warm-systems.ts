@@ -17,7 +17,7 @@ import { json } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import { type Child, startChild } from '../../engines/child.ts';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
-import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
+import { aclKeyIn, type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import type { Fakes } from '../../engines/fakes/fakes.ts';
 import { freePort } from '../../engines/ports.ts';
 import { roleCommand, withDatabase } from '../../engines/processes.ts';
@@ -175,7 +175,7 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
   const id = randomBytes(6).toString('hex');
   const name = `test-${id}`;
   const [redis, fakes, api, codec, grpc] = await Promise.all([
-    startRedis({ folder, appendfsync: 'always' }),
+    startRedis({ folder, appendfsync: 'always', aclKey: aclKeyIn(folder) }),
     startOutbox(folder),
     freePort(),
     freePort(),

@@ -1,7 +1,7 @@
 /** Systems for tests, on the engines that `npm test` has started. */
 import { randomBytes } from 'node:crypto';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
-import { type EngineUrls, startOutbox } from '../../engines/engines.ts';
+import { aclKeyIn, type EngineUrls, startOutbox } from '../../engines/engines.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { type System, type SystemOptions, startSystemIn } from '../../engines/system.ts';
 import { roles as allRoles, type Role } from '../../platform/config/roles.ts';
@@ -102,7 +102,7 @@ function enginesFor(isAudited: boolean): EngineUrls {
 }
 
 async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
-  const redis = await startRedis({ folder, appendfsync: 'always' });
+  const redis = await startRedis({ folder, appendfsync: 'always', aclKey: aclKeyIn(folder) });
   const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl } =
     await startOutbox(folder);
   return { redisUrl: redis.url, outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl };
