@@ -4,7 +4,7 @@ import type { Devices } from '../adapters/mongo/devices.ts';
 import type { Passwords } from '../adapters/passwords.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Registrations } from '../adapters/redis/registrations.ts';
-import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import { type CredentialKind, credentialKinds } from '../domain/account.ts';
 import type { StoredDevice } from '../domain/device.ts';
 import type { Holder } from '../domain/directory.ts';
@@ -87,7 +87,7 @@ export interface AccountActivityDeps {
   > & {
     setSecret(userId: string, kind: CredentialKind, hash: string): Promise<unknown>;
   };
-  sessions: Pick<AuthSessions, 'endAll' | 'endDeviceless' | 'lastSeenAt'>;
+  sessions: Pick<SessionEnds, 'endAll' | 'endDeviceless' | 'lastSeenAt'>;
   devices: Pick<Devices, 'read'>;
   /** How long an account must be unused until its registration lock ends, in milliseconds; undefined: it never does. */
   lockMs: number | undefined;

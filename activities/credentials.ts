@@ -1,7 +1,7 @@
 /** Activities that change the password or PIN of an account. */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
 import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
-import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import type { CredentialKind } from '../domain/account.ts';
 import type { Events } from '../platform/events/events.ts';
 
@@ -24,7 +24,7 @@ export interface CredentialInput {
 /** Dependencies of the credential activities. */
 export interface CredentialActivityDeps {
   accounts: Pick<Accounts, 'setSecret'>;
-  sessions: Pick<AuthSessions, 'endAll'>;
+  sessions: Pick<SessionEnds, 'endAll'>;
   oneTimeSecrets: Pick<OneTimeSecrets, 'read'>;
   events: Pick<Events, 'credentialChanged'>;
 }

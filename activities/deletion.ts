@@ -7,7 +7,7 @@ import type { Deletions } from '../adapters/mongo/deletions.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { ErasedPerson } from '../adapters/redis/erasure.ts';
-import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
@@ -36,7 +36,7 @@ export interface ErasureInput {
 export interface DeletionActivityDeps {
   accounts: Pick<Accounts, 'read' | 'planDeletion' | 'stopDeletion'>;
   deletions: Pick<Deletions, 'insert' | 'stop' | 'begin'>;
-  sessions: Pick<AuthSessions, 'endAll'>;
+  sessions: Pick<SessionEnds, 'endAll'>;
   events: Pick<Events, 'deletionChanged'>;
   newId: () => string;
 }

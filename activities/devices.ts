@@ -6,7 +6,7 @@ import type { Archive } from '../adapters/mongo/archive.ts';
 import type { Devices } from '../adapters/mongo/devices.ts';
 import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import type { DeviceActivity } from '../adapters/redis/device-activity.ts';
-import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import type { WakeUps } from '../adapters/redis/wake-ups.ts';
 import { type DeviceRemovalReason, setIdsOf } from '../domain/device.ts';
 import type { Announcements } from '../platform/announcements.ts';
@@ -40,7 +40,7 @@ export interface RemovedDevice {
 export interface DeviceActivityDeps {
   devices: Pick<Devices, 'read' | 'markRemoved' | 'finishRemoval'>;
   preKeys: Pick<PreKeys, 'remove'>;
-  sessions: Pick<AuthSessions, 'endDevice'>;
+  sessions: Pick<SessionEnds, 'endDevice'>;
   activity: Pick<DeviceActivity, 'forget'>;
   archive: Pick<Archive, 'erase'>;
   wakeUps: Pick<WakeUps, 'forget'>;

@@ -2,7 +2,7 @@
  * Activities that disable and enable an account and change its roles: the account in MongoDB, the sessions in Redis.
  */
 import type { Accounts } from '../adapters/mongo/accounts.ts';
-import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import { adminRole } from '../domain/account.ts';
 import type { ConnectionEnd } from '../domain/session.ts';
 import type { Events } from '../platform/events/events.ts';
@@ -31,7 +31,7 @@ export interface RoleChange extends AccessChange {
 /** Dependencies of the user administration activities. */
 export interface UserAdministrationActivityDeps {
   accounts: Pick<Accounts, 'read' | 'disable' | 'enable' | 'setRoles' | 'hasRole'>;
-  sessions: Pick<AuthSessions, 'endAll' | 'setRoles'>;
+  sessions: Pick<SessionEnds, 'endAll' | 'setRoles'>;
   events: Pick<Events, 'userDisabled' | 'userEnabled' | 'rolesChanged'>;
 }
 

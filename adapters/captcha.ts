@@ -13,7 +13,6 @@ import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Secret } from '../platform/config/secret.ts';
-import { deriveKey as derivePurposeKey } from '../platform/crypto.ts';
 
 /** A captcha provider. */
 type CaptchaProvider = 'altcha' | 'hcaptcha' | 'turnstile' | 'recaptcha';
@@ -56,10 +55,7 @@ interface SiteVerifyOptions {
 }
 
 /** The configuration variables of the captcha. */
-type CaptchaConfig = Pick<
-  Config<'api'>,
-  Extract<keyof Config<'api'>, `CAPTCHA_${string}`> | 'PAYLOAD_KEY' | 'NODE_ENV'
->;
+type CaptchaConfig = Pick<Config<'api'>, Extract<keyof Config<'api'>, `CAPTCHA_${string}`> | 'KEYS' | 'NODE_ENV'>;
 
 /**
  * Creates the captcha that the configuration selects.
@@ -69,7 +65,7 @@ type CaptchaConfig = Pick<
 export function createConfiguredCaptcha(config: CaptchaConfig): Captcha {
   const { CAPTCHA_PROVIDER: provider, CAPTCHA_SITE_KEY: siteKey, CAPTCHA_SECRET: secret } = config;
   if (provider === 'altcha') {
-    return createAltcha({ key: derivePurposeKey(config.PAYLOAD_KEY, 'captcha'), cost: config.CAPTCHA_COST });
+    return createAltcha({ key: config.KEYS.lasting('captcha'), cost: config.CAPTCHA_COST });
   }
   if (siteKey === undefined || secret === undefined) {
     throw new Error(

@@ -11,7 +11,7 @@ import { networkOf } from '../adapters/ip-addresses.ts';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
 import { failures } from '../contract/failures.ts';
 import type { Config } from '../platform/config/config.ts';
-import { deriveKey, keyedHash, newId, tokenHash } from '../platform/crypto.ts';
+import { keyedHash, newId, tokenHash } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
 import { type Logger, traces } from '../platform/log.ts';
 import { requestTrace } from '../platform/spans.ts';
@@ -30,7 +30,7 @@ import { parse } from './parse.ts';
 import { failureOf } from './problems.ts';
 
 interface CodecOptions {
-  config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'PAYLOAD_KEY' | 'TRUST_PROXY'>;
+  config: Pick<Config<'api'>, 'CODEC_HOST' | 'CODEC_ORIGINS' | 'CODEC_PASSWORD' | 'KEYS' | 'TRUST_PROXY'>;
   codec: PayloadCodec;
   log: Logger;
   events: Pick<Events, 'operatorLoggedIn' | 'payloadsDecoded' | 'codecAnswered'>;
@@ -170,8 +170,8 @@ async function comparePassword(
 }
 
 /** The value of a cookie: its end in seconds since the Unix epoch, and the keyed hash of that end and the password. */
-function cookieOf({ PAYLOAD_KEY: key, CODEC_PASSWORD: password }: CodecOptions['config'], endsAt: number): string {
-  return `${endsAt}-${keyedHash(deriveKey(key, 'operator'), 'cookie', String(endsAt), password?.reveal() ?? '')}`;
+function cookieOf({ KEYS: keys, CODEC_PASSWORD: password }: CodecOptions['config'], endsAt: number): string {
+  return `${endsAt}-${keyedHash(keys.lasting('operator'), 'cookie', String(endsAt), password?.reveal() ?? '')}`;
 }
 
 /** The endpoint ends a cookie itself: a copy of it is worth nothing afterwards. */

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import type { Collector } from '../adapters/collector.ts';
 import { connectMongo } from '../adapters/mongo/connect.ts';
 import { connectRedis } from '../adapters/redis/connect.ts';
+import { createWorkflowCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
-import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import type { Config } from '../platform/config/config.ts';
 import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
@@ -36,8 +36,8 @@ export function connect(config: SharedConfig, log: Logger, { record }: Collector
   const temporal = connectTemporal({
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    dataConverter: createDataConverter(createWorkflowCodec(config.KEYS)),
+    traceCipher: config.KEYS.cipher('trace'),
     record,
   });
   // otherwise the first burst of requests would share the short timeout of an unavailable Temporal

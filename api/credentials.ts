@@ -41,7 +41,9 @@ export async function requireCredential(
   const consumed = await limit(deps, caller, accountKeyOf(deps, userId));
   const isRight = await orRefund(consumed, async () => {
     const stored = (await deps.accounts.readSecrets(userId))?.[kind];
-    return deps.passwords.verify(stored ?? (await deps.passwords.dummyHash()), secret);
+    const isOwn = await deps.passwords.verify(stored ?? (await deps.passwords.dummyHash()), secret);
+    if (isOwn && stored !== undefined) await renewHash(deps, { userId, kind, secret }, stored);
+    return isOwn;
   });
   deps.events.credentialChecked({ userId, kind, isRight });
   if (!isRight) {
@@ -50,6 +52,16 @@ export async function requireCredential(
     throw new Failure('credentials-wrong', { message });
   }
   await consumed.refund();
+}
+
+/** Hashes a secret anew with the current pepper, after a rotation of keys. The account stays in its epoch. */
+export async function renewHash(
+  { accounts, passwords }: Pick<ApiDeps, 'accounts' | 'passwords'>,
+  { userId, kind, secret }: Proof,
+  stored: string,
+): Promise<void> {
+  if (passwords.isCurrent(stored)) return;
+  await accounts.replaceHash(userId, kind, { before: stored, after: await passwords.hash(secret) });
 }
 
 /** A new secret of a user. */

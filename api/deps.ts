@@ -71,7 +71,10 @@ export interface ApiDeps {
   verificationSessions: VerificationSessions;
   /** The limits of verification sessions. */
   sessionRules: VerificationSessionRules;
+  /** Secrets for the role `registration`. */
   oneTimeSecrets: OneTimeSecrets;
+  /** Secrets for the role `directory`. */
+  directorySecrets: OneTimeSecrets;
   recoveries: Recoveries;
   registrationWarnings: RegistrationWarnings;
   captcha: Captcha;
@@ -102,6 +105,7 @@ export interface ApiDeps {
     | 'learnDirectoryEntry'
     | 'hasDirectoryEntry'
     | 'setProfile'
+    | 'replaceHash'
     | 'raiseEpoch'
   >;
   /** What is kept of accounts for sessions. */
@@ -125,7 +129,8 @@ export interface ApiDeps {
   pushEndpoints: Pick<PublicEndpoints, 'problemOf'>;
   deletions: Pick<Deletions, 'read'>;
   /** The token of the receipt of a deletion, always the same for one deletion. */
-  deletionToken: (deletionId: string) => string;
+  /** The token of a deletion, by each key; that of the current one first. */
+  deletionTokens: (deletionId: string) => readonly string[];
   /** Reads the events of a user from the audit log; undefined if the audit log is not connected. */
   readPersonEvents: ((userId: string, identities: string[], size: number) => Promise<AuditEvent[]>) | undefined;
   passwords: Passwords;

@@ -34,7 +34,7 @@ import { createRegistrationStarts, createRegistrations } from '../adapters/redis
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createSmsBudget } from '../adapters/redis/sms-budget.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
-import { createPayloadCodec } from '../adapters/temporal/codec.ts';
+import { createWorkflowCodec } from '../adapters/temporal/codec.ts';
 import { createTemporalProbe } from '../adapters/temporal/connect.ts';
 import { countWaiting, readQueueDepths } from '../adapters/temporal/depths.ts';
 import { readPolicy, type StepName } from '../domain/registration.ts';
@@ -42,8 +42,9 @@ import { createAnnouncements } from '../platform/announcements.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { type roles, temporalRoles } from '../platform/config/roles.ts';
-import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { keyedHash } from '../platform/crypto.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
+import { keysIn } from '../platform/keyring.ts';
 import { type DependencyHealth, dropPermissions, untilSignal, withTimeout } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { collectProcessMetrics } from '../platform/process-metrics.ts';
@@ -101,7 +102,7 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const estimator = open.use(startEstimator());
   const own = await assemble(config, connections, { registry, messaging });
   const deps: ApiDeps = { ...own, ...messaging.deps, estimator, recordSpan: collector.record };
-  const codec = createPayloadCodec(createCipher('temporal', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD));
+  const codec = createWorkflowCodec(config.KEYS);
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
   const codecServer = createHttpServer(codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));
@@ -130,7 +131,7 @@ async function assemble(
   { registry, messaging }: { registry: Registry; messaging: Messaging },
 ): Promise<Omit<ApiDeps, keyof MessagingDeps | 'estimator' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
-  const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
+  const { KEYS: keys } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
   const checkDependencies = async () => [...(await checkAll(connections, policy)), await messaging.checkDurability()];
   collectProcessMetrics(registry);
@@ -140,8 +141,7 @@ async function assemble(
     waiting: () => countWaiting(temporal),
     auditDepth: () => readAuditDepth(redis, Date.now()),
   });
-  const deletionKey = deriveKey(dataKey, 'deletion');
-  const secretCipher = createCipher('secret', payloadKey, olderKeys);
+  const secretCipher = keys.cipher('secret');
   return {
     config,
     policy,
@@ -149,19 +149,20 @@ async function assemble(
     reachTemporal: createTemporalProbe(temporal),
     updateQueue: createUpdateQueue(config.REGISTRATION_UPDATES_MAX),
     sessionRules: sessionRulesOf(config),
-    verificationSessions: createVerificationSessions(redis, secretCipher),
+    verificationSessions: createVerificationSessions(redis, keys.cipher('verification')),
     registrations: createRegistrations(redis),
     registrationStarts: createRegistrationStarts(redis, secretCipher),
-    signalSteps: createSignalSteps(redis, secretCipher),
+    signalSteps: createSignalSteps(redis, { cipher: keys.cipher('signal'), requests: keys.box('secret-signal') }),
     listener: createChangeListener(subscriber),
     places: await openPlaces(config.GEOIP_DATABASE),
-    codes: createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher),
-    oneTimeSecrets: createOneTimeSecrets(redis, secretCipher),
-    recoveries: createRecoveries(redis, secretCipher),
+    codes: createCodes(redis, keysIn(keys, 'code')),
+    oneTimeSecrets: createOneTimeSecrets(redis, keys.box('secret-registration')),
+    directorySecrets: createOneTimeSecrets(redis, keys.box('secret-directory')),
+    recoveries: createRecoveries(redis),
     registrationWarnings: createRegistrationWarnings(redis),
-    voiceCipher: secretCipher,
+    voiceCipher: keys.cipher('speech'),
     reports: createDeliveryReports(redis),
-    reportCipher: createCipher('delivery-report', payloadKey, olderKeys),
+    reportCipher: keys.cipher('delivery-report'),
     captcha: createConfiguredCaptcha(config),
     breachedPasswords:
       config.BREACHED_PASSWORDS_URL === undefined ? undefined : connectBreachedPasswords(config.BREACHED_PASSWORDS_URL),
@@ -169,17 +170,17 @@ async function assemble(
     smsBudget: createSmsBudget(redis),
     ...assembleDevices(config, connections, messaging.deps),
     sessionLife: sessionLifeOf(config),
-    refreshCipher: createCipher('refresh', payloadKey, olderKeys),
+    refreshCipher: keys.cipher('refresh'),
     logins: createLogIns(redis),
     changeCipher: secretCipher,
-    passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+    passwords: createPasswords(keys.keys('pepper'), config.ARGON2_CONCURRENCY),
+    accounts: createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {
       around: createFactChanges(redis),
     }),
-    accountFacts: createAccountFacts(redis, createCipher('facts', payloadKey, olderKeys)),
+    accountFacts: createAccountFacts(redis, keys.cipher('facts')),
     readPersonEvents: await personEventsOf(config),
     deletions: createDeletions(database.connection),
-    deletionToken: (deletionId) => keyedHash(deletionKey, deletionId),
+    deletionTokens: (deletionId) => keys.keys('deletion').map(({ key }) => keyedHash(key, deletionId)),
     checkDependencies,
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
@@ -197,7 +198,7 @@ function rulesOf(config: Config<'api'>): ApiDeps['rules'] {
 }
 
 function assembleDevices(
-  { DATA_KEY: dataKey, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
+  { KEYS: keys, WEBPUSH_PRIVATE_HOSTS: allowed }: Config<'api'>,
   { redis, database }: Connections,
   { inboxes, conversations, events }: MessagingDeps,
 ) {
@@ -207,7 +208,7 @@ function assembleDevices(
     deviceActivity: createDeviceActivity(redis),
     preKeys: createPreKeys(database.connection),
     links: createLinks(redis, announcements),
-    pushCipher: createCipher('push', dataKey),
+    pushCipher: keys.cipher('push'),
     pushEndpoints: createPublicEndpoints({ isPublic: isPublicAddress, allowed }),
   };
 }
@@ -221,7 +222,7 @@ async function personEventsOf(config: Config<'api'>): Promise<ApiDeps['readPerso
     import('../adapters/elastic/audit-reader.ts'),
   ]);
   const elastic = connectElastic({ url, apiKey, ca: config.ELASTICSEARCH_CA });
-  const pseudonymKey = deriveKey(config.AUDIT_KEY, 'pseudonym');
+  const pseudonymKey = config.KEYS.key('pseudonym');
   return (userId, identities, size) => {
     const pseudonyms = identities.map((identity) => pseudonymOf(identity, pseudonymKey));
     return readPersonEvents(elastic, prefix, { userId, pseudonyms, size });

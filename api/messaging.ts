@@ -15,7 +15,7 @@ import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createSubscriptions } from '../adapters/redis/subscriptions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { requestLimit } from '../domain/limits.ts';
-import { createCipher, deriveKey, keyedHash } from '../platform/crypto.ts';
+import { keyedHash } from '../platform/crypto.ts';
 import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
 import type { Connections, SharedConfig } from './connections.ts';
 import type { ApiDeps, TrustProxy } from './deps.ts';
@@ -99,8 +99,8 @@ function storesOf(
   { redis, sends, database, temporal }: Connections,
   events: ApiDeps['events'],
 ): Omit<MessagingDeps, 'node'> {
-  const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys } = config;
-  const limitKey = deriveKey(payloadKey, 'limit');
+  const { KEYS: keys } = config;
+  const limitKey = keys.lasting('limit');
   const limitHash: ApiDeps['limitHash'] = (kind, text) => keyedHash(limitKey, kind, text);
   const rateLimits = createRateLimits(redis);
   const inboxes = createInboxes(redis, {
@@ -120,11 +120,11 @@ function storesOf(
     }),
     conversations: createConversations(database.connection),
     conversationCache: createConversationCache(redis),
-    sessions: createAuthSessions(redis),
+    sessions: createAuthSessions(redis, { sessions: keys.mac('session'), persons: keys.mac('person') }),
     tokens: createTokens(config),
     wakeUps: createWakeUps(redis),
-    idempotency: createIdempotency(redis, createCipher('idempotency', payloadKey, olderKeys)),
-    hashKey: deriveKey(payloadKey, 'idempotency'),
+    idempotency: createIdempotency(redis, keys.cipher('idempotency')),
+    hashKey: keys.lasting('idempotency'),
     rateLimits,
     limitHash,
     requestLeases: createRateLimitLeases(rateLimits, {

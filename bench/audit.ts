@@ -14,7 +14,7 @@ import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { type AuditEvent, auditIndexOf } from '../domain/audit.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
-import { type AuditSink, createRecorder, type Recorder } from '../platform/audit.ts';
+import { type AuditSink, auditKeysFrom, createRecorder, type Recorder } from '../platform/audit.ts';
 import { Secret } from '../platform/config/secret.ts';
 import { traces } from '../platform/log.ts';
 import { circumstances, printTable } from './figures.ts';
@@ -114,7 +114,7 @@ async function measureHelper(elastic: Elastic): Promise<number> {
 
 function recorderTo(append: AuditSink): Recorder {
   const service = { role: 'api', version: '0', environment: 'development' } as const;
-  return createRecorder(service, new Secret(Buffer.alloc(32, 1).toString('base64')), append);
+  return createRecorder(service, auditKeysFrom(new Secret(Buffer.alloc(32, 1).toString('base64'))), append);
 }
 
 function recordOne(record: Recorder, at: number): void {

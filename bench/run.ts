@@ -185,7 +185,7 @@ async function measureBare(
   concurrency: number,
 ): Promise<void> {
   const script = loadScript(redis, 'code-check');
-  const passwords = createPasswords(Buffer.alloc(32), 2);
+  const passwords = createPasswords([{ id: '00000001', key: Buffer.alloc(32) }], 2);
   await inParallel(runs, concurrency, async (index) => {
     const workflowId = `bench-${performance.now()}-${index}`;
     await times['start + update + 1 normal'].time(() => startBare(client, bare, workflowId));

@@ -5,6 +5,7 @@
  *
  * It starts a private system. It prints the figures with machine and commit, and asserts nothing.
  */
+
 import { randomBytes } from 'node:crypto';
 import { Pool } from 'undici';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
@@ -14,9 +15,9 @@ import { createPasswords } from '../adapters/passwords.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { type System, startSystemIn } from '../engines/system.ts';
-import { Secret } from '../platform/config/secret.ts';
+import { readConfig } from '../platform/config/config.ts';
 import { variables } from '../platform/config/variables.ts';
-import { createCipher, deriveKey } from '../platform/crypto.ts';
+import { keysIn } from '../platform/keyring.ts';
 import { type BareExpress, startBareExpress } from './bare-servers.ts';
 import { circumstances, cpuMs, inParallel, printTable, Rounds } from './figures.ts';
 import { type ProcessorTime, perOperation, totalOf, withCpu } from './processor-time.ts';
@@ -61,13 +62,12 @@ try {
 
 /** Creates an account as a registration does. */
 async function makeAccount({ processes }: System): Promise<void> {
-  const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = processes.env('registration');
+  const { DATABASE_URL: databaseUrl, KEYS: keys } = readConfig('registration', processes.env('registration'));
   await using database = connectMongo(databaseUrl, () => undefined);
-  const key = new Secret(dataKey);
-  const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key), {
+  const accounts = createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {
     around: (_userId, write) => write(),
   });
-  const passwords = createPasswords(deriveKey(key, 'pepper'), 1);
+  const passwords = createPasswords(keys.keys('pepper'), 1);
   const identity = { username };
   await accounts.claim('u-bench', identity);
   await accounts.insert({

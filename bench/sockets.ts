@@ -27,6 +27,7 @@ import { readSecrets } from '../engines/secrets.ts';
 import { readConfig } from '../platform/config/config.ts';
 import { variables } from '../platform/config/variables.ts';
 import { newId } from '../platform/crypto.ts';
+import { testSessionMacs } from '../test/support/redis.ts';
 import { circumstances, cpuMs, inParallel, printTable, Times } from './figures.ts';
 import type { Command, Counts } from './socket-clients.ts';
 
@@ -58,7 +59,7 @@ const redis = open.adopt(
   (one) => one.disconnect(),
 );
 const inboxes = createInboxes(redis);
-const sessions = createAuthSessions(redis);
+const sessions = createAuthSessions(redis, testSessionMacs);
 
 const first = await startGateway(0);
 const second = await startGateway(1);

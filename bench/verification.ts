@@ -52,7 +52,7 @@ try {
   });
   const redis = connectRedis(system.ready.redisUrl, console.error);
   const payloadKey = new Secret(system.secrets.PAYLOAD_KEY);
-  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), createCipher('secret', payloadKey));
+  const codes = createCodes(redis, [deriveKey(payloadKey, 'code')], createCipher('delivery', payloadKey));
   const signal = connectSignal(system.ready.grpcAddress);
   console.log(`\n${circumstances()}`);
   await atRate(50, 2, () => createAndCheck(signal, codes, timesOf()));

@@ -60,13 +60,18 @@ const verify: Command = {
   async run({ env, show }) {
     await using access = openAudit(env);
     const { elastic, prefix } = access;
-    const { AUDIT_KEY: key, REDIS_URL: redisUrl } = readVariables(['AUDIT_KEY', 'REDIS_URL'], env);
+    const {
+      AUDIT_KEY,
+      AUDIT_KEYS_OLD,
+      REDIS_URL: redisUrl,
+    } = readVariables(['AUDIT_KEY', 'AUDIT_KEYS_OLD', 'REDIS_URL'], env);
+    const macKeys = [AUDIT_KEY, ...AUDIT_KEYS_OLD].map(auditMacKey);
     const redis = connectRedis(redisUrl, () => undefined);
     try {
       const { entries } = await readAuditDepth(redis, Date.now());
       const end = entries === 0 ? await readAuditHead(redis) : undefined;
       await elastic.indices.refresh({ index: `${prefix}-*` });
-      const report = await verifyAuditLog(readAuditLog(elastic, prefix), auditMacKey(key), end);
+      const report = await verifyAuditLog(readAuditLog(elastic, prefix), macKeys, end);
       const faults = withoutDeadLetters(report.faults, await readDeadLetters(redis));
       show({ json: { ...report, faults, waiting: entries }, text: reportOf({ ...report, faults }, entries) });
       if (faults.length > 0) throw new Error('The audit log was changed after it was written.');

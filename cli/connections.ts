@@ -10,10 +10,11 @@ import { createDeviceActivity, type DeviceActivity } from '../adapters/redis/dev
 import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
 import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createWakeUps, type WakeUps } from '../adapters/redis/wake-ups.ts';
+import { createWorkflowCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
-import { createTraceCipher } from '../adapters/temporal/trace.ts';
-import { readVariables } from '../platform/config/config.ts';
-import { type Cipher, createCipher, deriveKey } from '../platform/crypto.ts';
+import { readOperatorKeys, readVariables } from '../platform/config/config.ts';
+import type { Cipher } from '../platform/crypto.ts';
+import { keysIn } from '../platform/keyring.ts';
 
 /** Timeout of a Temporal call, in milliseconds. */
 const askMs = 10_000;
@@ -27,13 +28,13 @@ export interface TemporalAccess extends AsyncDisposable {
 
 /** Connects to Temporal. @throws {Error} a variable is missing or invalid */
 export function openTemporal(env: Record<string, string>): TemporalAccess {
-  const names = ['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'PAYLOAD_KEY', 'PAYLOAD_KEYS_OLD'] as const;
-  const config = readVariables(names, env);
+  const config = readVariables(['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE'], env);
+  const keys = readOperatorKeys(env);
   const client = connectTemporal({
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
-    dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    dataConverter: createDataConverter(createWorkflowCodec(keys)),
+    traceCipher: keys.cipher('trace'),
     record: () => undefined,
   });
   return {
@@ -75,20 +76,20 @@ export interface UserAccess extends AsyncDisposable {
 
 /** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
 export function openUsers(env: Record<string, string>): UserAccess {
-  const config = readVariables(['DATABASE_URL', 'REDIS_URL', 'DATA_KEY'], env);
+  const config = readVariables(['DATABASE_URL', 'REDIS_URL'], env);
+  const keys = readOperatorKeys(env);
   const database = connectMongo(config.DATABASE_URL, () => undefined);
   const redis = connectRedis(config.REDIS_URL, () => undefined);
-  const { DATA_KEY: dataKey } = config;
   const around = createFactChanges(redis);
   return {
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+    accounts: createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {
       around,
     }),
-    sessions: createAuthSessions(redis),
+    sessions: createAuthSessions(redis, { sessions: keys.mac('session'), persons: keys.mac('person') }),
     devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices, around }),
     deviceActivity: createDeviceActivity(redis),
     wakeUps: createWakeUps(redis),
-    pushCipher: createCipher('push', dataKey),
+    pushCipher: keys.cipher('push'),
     async [Symbol.asyncDispose]() {
       redis.disconnect();
       await database[Symbol.asyncDispose]();

@@ -97,3 +97,8 @@ export function logInWorkflowId(loginId: string): string {
 export function deviceLinkWorkflowId(linkId: string): string {
   return `device-link:${linkId}`;
 }
+
+/** The id of the re-encryption: there is one at a time. */
+export function reencryptionWorkflowId(): string {
+  return 'reencryption';
+}

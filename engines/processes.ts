@@ -5,6 +5,7 @@ import { vapidPublicKey } from '../adapters/http/webpush.ts';
 import { redisPassword } from '../adapters/redis/acl.ts';
 import { roles as allRoles, type Role } from '../platform/config/roles.ts';
 import { Secret } from '../platform/config/secret.ts';
+import type { Variable } from '../platform/config/variable.ts';
 import { variables } from '../platform/config/variables.ts';
 import { scrubbedEnvironment } from '../workers/run.ts';
 import { type Child, type ChildOptions, startChild } from './child.ts';
@@ -69,6 +70,8 @@ export interface Processes extends AsyncDisposable {
   readonly redisUrl: string;
   /** Returns the pids by role, of the latest start. */
   pids(): Record<string, number>;
+  /** The secrets of the operator, from which the keys of the roles are derived. */
+  readonly operator: Record<string, string>;
   /** Returns the variables with which a role was started. */
   env(role: Role): Record<string, string>;
   /** Signals a process (SIGKILL by default) and resolves when it has ended; it stays stopped until `restart`. */
@@ -124,6 +127,11 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
     grpcAddress: `127.0.0.1:${env.GRPC_PORT}`,
     databaseUrl: env.DATABASE_URL ?? '',
     redisUrl: env.REDIS_URL ?? '',
+    operator: Object.fromEntries(
+      Object.entries<Variable>(variables).flatMap(([name, { roles: holders }]) =>
+        holders.length === 0 && env[name] ? [[name, env[name]]] : [],
+      ),
+    ),
     pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
     env: (role) =>
       Object.fromEntries(Object.entries(scrubbedEnvironment(role, envOf(role))).filter(([, value]) => value)),

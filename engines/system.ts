@@ -252,9 +252,10 @@ function operatorVariables(processes: Processes, secrets: Secrets): string {
   const { redisUrl } = processes;
   const { REDIS_ACL_KEY: aclKey } = secrets;
   const own = hasUsers(redisUrl, secrets)
-    ? { REDIS_URL: redisUrlOf(redisUrl, new Secret(aclKey), 'operator'), REDIS_ACL_KEY: aclKey }
+    ? { REDIS_URL: redisUrlOf(redisUrl, new Secret(aclKey), 'operator') }
     : { REDIS_URL: redisUrl };
-  const all = Object.assign({}, ...roles.map((role) => processes.env(role)), own) as Record<string, string>;
+  const ofRoles = roles.map((role) => processes.env(role));
+  const { KEYS: _ofRole, ...all } = Object.assign({}, ...ofRoles, processes.operator, own) as Record<string, string>;
   return Object.entries(all)
     .map(([name, value]) => `${name}=${quoted(value)}\n`)
     .join('');

@@ -15,6 +15,7 @@ import {
 import type { Role } from './config/roles.ts';
 import type { Secret } from './config/secret.ts';
 import { deriveKey, keyIdOf } from './crypto.ts';
+import type { KeyRing } from './keyring.ts';
 import { traces } from './log.ts';
 
 /** Appends an event to the audit log. It returns immediately and never throws. */
@@ -75,14 +76,12 @@ export interface Service {
 }
 
 /** Creates the function that records the audit events of a process. */
-export function createRecorder(service: Service, key: Secret, append: AuditSink) {
+export function createRecorder(service: Service, { id, pseudonymKey, macKey }: AuditKeys, append: AuditSink) {
   const { role, version, environment } = service;
-  const pseudonymKey = deriveKey(key, 'pseudonym');
-  const macKey = auditMacKey(key);
   const common = {
     ecs: { version: ecsVersion },
     service: { name: 'vyry', version, environment, node: { name: `${role}@${process.pid}`, role } },
-    labels: { hash_kid: keyIdOf(key) },
+    labels: { hash_kid: id },
   };
 
   return function record(action: AuditAction, context: AuditContext): void {
@@ -114,6 +113,23 @@ function macOf(event: AuditEvent, macKey: Buffer): string {
 /** Derives the key for `macOf`. */
 export function auditMacKey(key: Secret): Buffer {
   return deriveKey(key, 'audit');
+}
+
+/** The keys of a process that records events, and the id of their root. */
+export interface AuditKeys {
+  id: string;
+  pseudonymKey: Buffer;
+  macKey: Buffer;
+}
+
+/** Derives the keys of events from a root key. */
+export function auditKeysFrom(root: Secret): AuditKeys {
+  return { id: keyIdOf(root), pseudonymKey: deriveKey(root, 'pseudonym'), macKey: auditMacKey(root) };
+}
+
+/** Returns the keys of events of a process. */
+export function auditKeysOf(keys: Pick<KeyRing, 'key' | 'keys'>): AuditKeys {
+  return { id: keys.keys('audit')[0].id, pseudonymKey: keys.key('pseudonym'), macKey: keys.key('audit') };
 }
 
 /** A user whose data is erased from the audit log. */
@@ -280,9 +296,10 @@ export interface AuditLogReport {
  */
 export async function verifyAuditLog(
   events: AsyncIterable<AuditEvent>,
-  macKey: Buffer,
+  macKey: Buffer | readonly Buffer[],
   end: { sequence: number; chain: string } | undefined,
 ): Promise<AuditLogReport> {
+  const macKeys = [macKey].flat();
   const report: AuditLogReport = { events: 0, dropped: 0, faults: [] };
   let last = { sequence: 0, chain: '' };
   const step = (sequence: number, isLinked: boolean) => {
@@ -301,7 +318,8 @@ export async function verifyAuditLog(
     // written after the check began
     if (end !== undefined && sequence > end.sequence) break;
     report.events++;
-    if (!isUnchanged(event, macKey)) report.faults.push({ fault: 'changed', id: event.event.id, sequence });
+    if (!macKeys.some((key) => isUnchanged(event, key)))
+      report.faults.push({ fault: 'changed', id: event.event.id, sequence });
     step(sequence, chainOf(last.chain, sequence, mac) === chain);
     last = { sequence, chain };
   }

@@ -7,71 +7,64 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  createSecretKey,
   hash,
   hkdfSync,
   randomBytes,
   randomFillSync,
   randomInt,
+  timingSafeEqual,
 } from 'node:crypto';
 import type { Secret } from './config/secret.ts';
 
-/** The purposes for which a key is derived. */
-export type KeyPurpose =
-  | 'temporal'
-  | 'secret'
-  | 'refresh'
-  | 'facts'
-  | 'delivery-report'
-  | 'code'
-  | 'idempotency'
-  | 'limit'
-  | 'captcha'
-  | 'field'
-  | 'identity'
-  | 'pepper'
-  | 'operator'
-  | 'trace'
-  | 'pseudonym'
-  | 'audit'
-  | 'deletion'
-  | 'registration-stop'
-  | 'push';
-
 /**
- * Authenticated encryption for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV, key id as additional data.
+ * Authenticated encryption for one purpose: AES-256-GCM (NIST SP 800-38D), random 96-bit IV. Additional data are the key id
+ * and the context, which is what the ciphertext belongs to, such as the key of its record.
  */
 export interface Cipher {
   /** The id of the key that `encrypt` uses: a prefix of a hash of the key. It is not secret. */
   readonly keyId: string;
   /** Returns IV, ciphertext and authentication tag. */
-  encrypt(plain: Uint8Array): Uint8Array;
-  /** @throws {Error} the key is unknown or the ciphertext was changed */
-  decrypt(keyId: string, encrypted: Uint8Array): Uint8Array;
+  encrypt(plain: Uint8Array, context?: string): Uint8Array;
+  /** @throws {Error} the key is unknown, or the ciphertext was changed or belongs to another context */
+  decrypt(keyId: string, encrypted: Uint8Array, context?: string): Uint8Array;
   /** Returns the encrypted text as `keyId.base64url`. */
-  encryptText(plain: string): string;
-  /** @throws {Error} the key is unknown or the ciphertext was changed */
-  decryptText(encrypted: string): string;
+  encryptText(plain: string, context?: string): string;
+  /** @throws {Error} as `decrypt` */
+  decryptText(encrypted: string, context?: string): string;
 }
 
 const ivBytes = 12;
 const tagBytes = 16;
 
-/** Creates the cipher of a purpose. `current` encrypts; `older` keys only decrypt, for key rotation. */
-export function createCipher(purpose: KeyPurpose, current: Secret, older: readonly Secret[] = []): Cipher {
-  const keys = new Map([current, ...older].reverse().map((root) => [keyIdOf(root), deriveKey(root, purpose)]));
-  const keyId = keyIdOf(current);
+/** Creates the cipher of a purpose from root keys. `current` encrypts; `older` keys only decrypt, for key rotation. */
+export function createCipher(purpose: string, current: Secret, older: readonly Secret[] = []): Cipher {
+  const derived = (root: Secret): DerivedKey => ({ id: keyIdOf(root), key: deriveKey(root, purpose) });
+  return cipherOf([derived(current), ...older.map(derived)], purpose);
+}
 
-  function encrypt(plain: Uint8Array): Uint8Array {
+/** A key of one purpose, and the id of its root key. */
+export interface DerivedKey {
+  id: string;
+  key: Buffer;
+}
+
+/** Creates a cipher. The first key encrypts, all of them decrypt. */
+export function cipherOf(derived: readonly [DerivedKey, ...DerivedKey[]], purpose: string): Cipher {
+  const keys = new Map([...derived].reverse().map(({ id, key }) => [id, key]));
+  const keyId = derived[0].id;
+
+  function encrypt(plain: Uint8Array, context?: string): Uint8Array {
     const iv = randomBytes(ivBytes);
-    const cipher = createCipheriv('aes-256-gcm', keyFor(keyId), iv).setAAD(Buffer.from(keyId));
+    const cipher = createCipheriv('aes-256-gcm', keyFor(keyId), iv).setAAD(boundTo(keyId, context));
     return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
 
-  function decrypt(id: string, encrypted: Uint8Array): Uint8Array {
+  function decrypt(id: string, encrypted: Uint8Array, context?: string): Uint8Array {
     const decipher = createDecipheriv('aes-256-gcm', keyFor(id), encrypted.subarray(0, ivBytes), {
       authTagLength: tagBytes,
     });
-    decipher.setAAD(Buffer.from(id)).setAuthTag(encrypted.subarray(-tagBytes));
+    decipher.setAAD(boundTo(id, context)).setAuthTag(encrypted.subarray(-tagBytes));
     return Buffer.concat([decipher.update(encrypted.subarray(ivBytes, -tagBytes)), decipher.final()]);
   }
 
@@ -85,17 +78,77 @@ export function createCipher(purpose: KeyPurpose, current: Secret, older: readon
     keyId,
     encrypt,
     decrypt,
-    encryptText: (plain) => `${keyId}.${Buffer.from(encrypt(Buffer.from(plain))).toString('base64url')}`,
-    decryptText(encrypted) {
+    encryptText: (plain, context) =>
+      `${keyId}.${Buffer.from(encrypt(Buffer.from(plain), context)).toString('base64url')}`,
+    decryptText(encrypted, context) {
       const [id = '', body = '', ...others] = encrypted.split('.');
       if (others.length > 0 || !isCanonical(body)) throw new Error('The ciphertext was changed');
-      return Buffer.from(decrypt(id, Buffer.from(body, 'base64url'))).toString();
+      return Buffer.from(decrypt(id, Buffer.from(body, 'base64url'), context)).toString();
     },
   };
 }
 
+function boundTo(keyId: string, context: string | undefined): Buffer {
+  return Buffer.from(context === undefined ? keyId : `${keyId}\n${context}`);
+}
+
+/** Authenticates the fields of a record in a store that others may write. */
+export interface RecordMac {
+  /** Returns the MAC of some fields, with the id of its key. The encoding of the fields is unambiguous. */
+  sign(fields: readonly (string | number)[]): string;
+  /** Returns whether a MAC was made of these fields, with any of the keys. */
+  verify(mac: string | null | undefined, fields: readonly (string | number)[]): boolean;
+}
+
+/** MACs that were verified are remembered, because the same record is checked with each request of a session. */
+const verifiedMax = 5000;
+
+/**
+ * Creates HMAC-SHA-256 (RFC 2104) over the fields of records. The first key signs, all of them verify. A MAC that was
+ * verified is not computed again: whether it is right depends on nothing but the fields and the key.
+ */
+export function createRecordMac(derived: readonly [DerivedKey, ...DerivedKey[]]): RecordMac {
+  const keys = new Map([...derived].reverse().map(({ id, key }) => [id, createSecretKey(key)]));
+  const keyId = derived[0].id;
+  let [recent, earlier] = [new Set<string>(), new Set<string>()];
+
+  function macOf(id: string, text: string): string | undefined {
+    const key = keys.get(id);
+    return key && `${id}.${createHmac('sha256', key).update(text).digest('base64url')}`;
+  }
+
+  function remember(known: string): void {
+    if (recent.size >= verifiedMax) [recent, earlier] = [new Set<string>(), recent];
+    recent.add(known);
+  }
+
+  return {
+    sign: (fields) => macOf(keyId, textOf(fields)) ?? '',
+    verify(mac, fields) {
+      if (!mac) return false;
+      const text = textOf(fields);
+      const known = `${mac} ${text}`;
+      if (recent.has(known)) return true;
+      if (!earlier.has(known) && !isEqual(macOf(mac.slice(0, mac.indexOf('.')), text), mac)) return false;
+      remember(known);
+      return true;
+    },
+  };
+}
+
+function textOf(fields: readonly (string | number)[]): string {
+  return JSON.stringify(fields.map(String));
+}
+
+/** Compares in constant time. */
+function isEqual(wanted: string | undefined, given: string): boolean {
+  if (wanted === undefined || wanted.length !== given.length) return false;
+  const [one, other] = [Buffer.from(wanted), Buffer.from(given)];
+  return one.length === other.length && timingSafeEqual(one, other);
+}
+
 /** Derives the key of a purpose, 32 bytes, from a root key with HKDF-SHA-256 (RFC 5869). */
-export function deriveKey(root: Secret, purpose: KeyPurpose): Buffer {
+export function deriveKey(root: Secret, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', Buffer.from(root.reveal(), 'base64'), '', `vyry ${purpose}`, 32));
 }
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -29,7 +30,8 @@ import type { System } from '../engines/system.ts';
 import { readConfig } from '../platform/config/config.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
 import { Secret } from '../platform/config/secret.ts';
-import { variablesOf } from '../platform/config/variables.ts';
+import type { Variable } from '../platform/config/variable.ts';
+import { variables, variablesOf } from '../platform/config/variables.ts';
 import { call, codeFor, solveCaptcha, startRegistration } from './support/client.ts';
 import { makeDevice, makeIdentity } from './support/device-keys.ts';
 import { testBundle, testEngines, testWebPage } from './support/engines.ts';
@@ -174,7 +176,8 @@ describe('docker-compose.yml', () => {
 
   it('gives the operator tool every variable, and does not start it by default', () => {
     const { environment = {}, networks = [], profiles } = compose.services.operator ?? {};
-    const names = new Set(roles.flatMap((role) => variablesOf(role).map(([name]) => name)));
+    const ofOperator = Object.entries<Variable>(variables).filter(([, { roles: holders }]) => holders.length === 0);
+    const names = new Set([...roles.flatMap(variablesOf), ...ofOperator].map(([name]) => name));
     assert.deepEqual(Object.keys(environment).toSorted(), [...names].toSorted());
     assert.deepEqual(profiles, ['operator']);
     // in this network processes are only scraped
@@ -409,8 +412,12 @@ function envCommand(): string {
 async function makeEnvFile(): Promise<AsyncDisposable & { file: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'vyry-compose-'));
   await run('sh', ['-c', envCommand()], { cwd: folder });
+  const file = join(folder, '.env');
+  const command = ['cli/main.ts', 'keys', 'roles', '--env-file', file];
+  const { stdout } = await run(process.execPath, command, { cwd: root, env: {} });
+  appendFileSync(file, stdout);
   return {
-    file: join(folder, '.env'),
+    file,
     async [Symbol.asyncDispose]() {
       rmSync(folder, { recursive: true });
     },

@@ -40,15 +40,17 @@ import type { Speech } from '../domain/templates/messages.ts';
 import { isFictitious, lastDigitsOf, lastDigitsProvider, testProvider } from '../domain/test-numbers.ts';
 import type { Channel } from '../domain/verification.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
-import { type Cipher, createCipher, deriveKey, keyedHash, newCode, newToken } from '../platform/crypto.ts';
+import { type Cipher, keyedHash, newCode, newToken } from '../platform/crypto.ts';
+import { keysIn } from '../platform/keyring.ts';
 import type { Logger } from '../platform/log.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'delivery'>, { log, events, redis }: WorkerTools): Promise<WorkerParts> {
   warnOfTestAids(config, log);
-  const secretCipher = createCipher('secret', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const { KEYS: keys } = config;
+  const ownCipher = keys.cipher('delivery');
   const { PUBLIC_URL: publicUrl } = config;
-  const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, secretCipher);
+  const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, keys.cipher('speech'));
   const twilioOptions = readTwilioOptions(config);
   const twilio = twilioOptions && connectTwilio({ ...twilioOptions, speechUrl });
   const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
@@ -80,7 +82,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
       activities: {
         ...createCodeSending({
           ...sending,
-          codes: createCodes(redis, deriveKey(config.PAYLOAD_KEY, 'code'), secretCipher),
+          codes: createCodes(redis, keysIn(keys, 'code'), ownCipher),
           reports: createDeliveryReports(redis),
           reportUrl: reportUrlOf(config),
           newCode,
@@ -91,7 +93,7 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
           ...sending,
           ...smsCounters(config, redis),
           stopTokenOf: stopTokenOf(config, createRegistrationWarnings(redis)),
-          recoveries: createRecoveries(redis, secretCipher),
+          recoveries: createRecoveries(redis, ownCipher),
           newToken,
           pages: { ownPage: config.RECOVERY_URL, publicUrl },
         }),
@@ -123,7 +125,7 @@ function orderChooser(config: Config<'delivery'>): DeliverDeps['orderOf'] {
 
 /** Returns the rate limits of SMS. They count keyed hashes of phone numbers, as the api does. */
 function smsCounters(config: Config<'delivery'>, redis: WorkerTools['redis']) {
-  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const limitKey = config.KEYS.lasting('limit');
   const rateLimits = createRateLimits(redis);
   const count = (limit: Limit) => (to: string, id: string) =>
     rateLimits.consume(limit, keyedHash(limitKey, 'number', to), id);
@@ -148,8 +150,8 @@ function prescribedCode({ TEST_NUMBERS, SMS_PROVIDERS }: Config<'delivery'>, cha
 }
 
 /** The token is derived from the notification id, so that every delivery attempt contains the same token. */
-function stopTokenOf({ PAYLOAD_KEY }: Config<'delivery'>, warnings: RegistrationWarnings) {
-  const key = deriveKey(PAYLOAD_KEY, 'registration-stop');
+function stopTokenOf({ KEYS }: Config<'delivery'>, warnings: RegistrationWarnings) {
+  const key = KEYS.lasting('registration-stop');
   return async ({ notificationId, userId }: { notificationId: string; userId: string }): Promise<string> => {
     const token = keyedHash(key, notificationId);
     await warnings.keepToken(token, userId);
@@ -188,7 +190,7 @@ function openPush(
   redis: WorkerTools['redis'],
 ): { providers: Provider<WakeUp>[]; close: () => void } {
   const options = readPushOptions(config);
-  const cipher = createCipher('push', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const cipher = config.KEYS.cipher('delivery');
   const endpoints = createPublicEndpoints({
     isPublic: isPublicAddress,
     allowed: config.WEBPUSH_PRIVATE_HOSTS,
@@ -219,8 +221,8 @@ function speechUrlOf(publicUrl: string, cipher: Cipher): (speech: Speech, ttlSec
 }
 
 /** The origin of a delivery report is encrypted in the URL, so that nobody else can create or read such a URL. */
-function reportUrlOf({ PUBLIC_URL: publicUrl, PAYLOAD_KEY, PAYLOAD_KEYS_OLD }: Config<'delivery'>) {
-  const cipher = createCipher('delivery-report', PAYLOAD_KEY, PAYLOAD_KEYS_OLD);
+function reportUrlOf({ PUBLIC_URL: publicUrl, KEYS }: Config<'delivery'>) {
+  const cipher = KEYS.cipher('delivery-report');
   return (of: Omit<DeliveryReportOrigin, 'provider'>, name: string): string | undefined => {
     const provider = reportingProviders.find((known) => known === name);
     if (publicUrl === undefined || provider === undefined) return undefined;

@@ -8,16 +8,13 @@ import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { directoryTries } from '../domain/limits.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
-import { createCipher, deriveKey, keyedHash, newId } from '../platform/crypto.ts';
+import { keyedHash, newId } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
 
 async function build(config: Config<'directory'>, { events, redis }: WorkerTools): Promise<WorkerParts> {
   const directory = connectDirectory(readDirectoryOptions(config));
-  const oneTimeSecrets = createOneTimeSecrets(
-    redis,
-    createCipher('secret', config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
-  );
-  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const oneTimeSecrets = createOneTimeSecrets(redis, config.KEYS.box('secret-directory'));
+  const limitKey = config.KEYS.lasting('limit');
   return {
     options: {
       activities: createDirectoryActivities({

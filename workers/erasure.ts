@@ -12,13 +12,12 @@ import type { PreKeys } from '../adapters/mongo/prekeys.ts';
 import { readAuditHead, readAuditOldest } from '../adapters/redis/audit-stream.ts';
 import type { Redis } from '../adapters/redis/connect.ts';
 import { erasePersonKeys } from '../adapters/redis/erasure.ts';
-import type { AuthSessions } from '../adapters/redis/sessions.ts';
+import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { erasePersonWorkflows, workflowsOf } from '../adapters/temporal/person-workflows.ts';
-import { createTraceCipher } from '../adapters/temporal/trace.ts';
-import { auditMacKey, pseudonymOf, withoutPerson } from '../platform/audit.ts';
+import { pseudonymOf, withoutPerson } from '../platform/audit.ts';
 import type { Config } from '../platform/config/config.ts';
-import { deriveKey, keyedHash, newId } from '../platform/crypto.ts';
+import { keyedHash, newId } from '../platform/crypto.ts';
 import type { WorkerTools } from './host.ts';
 
 type Connection = Parameters<typeof createDeletions>[0];
@@ -31,7 +30,7 @@ export interface ErasureStores extends Pick<WorkerTools, 'redis' | 'events' | 'd
   archive: Archive;
   conversations: Conversations;
   preKeys: PreKeys;
-  sessions: AuthSessions;
+  sessions: SessionEnds;
 }
 
 const lookMs = 500;
@@ -43,12 +42,12 @@ export async function createErasure(
   { redis, events, dataConverter, database, accounts, sessions, ...stores }: ErasureStores,
 ) {
   const deletions = createDeletions(database);
-  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const limitKey = config.KEYS.lasting('limit');
   const temporal = connectTemporal({
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
     dataConverter,
-    traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
+    traceCipher: config.KEYS.cipher('trace'),
     record: () => undefined,
   });
   const auditLog = await auditLogOf(config, redis);
@@ -73,15 +72,15 @@ export async function createErasure(
 
 /** Loads the Elasticsearch client only if the audit log is configured. */
 async function auditLogOf(config: Config<'registration'>, redis: Redis): Promise<AuditLog | undefined> {
-  const { PRIVACY_ELASTICSEARCH_URL: url, AUDIT_KEY: auditKey, AUDIT_INDEX: prefix } = config;
+  const { PRIVACY_ELASTICSEARCH_URL: url, KEYS: keys, AUDIT_INDEX: prefix } = config;
   if (url === undefined) return undefined;
   const [{ connectElastic }, { rewriteEvents }] = await Promise.all([
     import('../adapters/elastic/connect.ts'),
     import('../adapters/elastic/erasure.ts'),
   ]);
   const elastic = connectElastic({ url, apiKey: config.PRIVACY_ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
-  const macKey = auditMacKey(auditKey);
-  const pseudonymKey = deriveKey(auditKey, 'pseudonym');
+  const macKey = keys.key('audit');
+  const pseudonymKey = keys.key('pseudonym');
   return {
     async shipped() {
       const { sequence } = await readAuditHead(redis);

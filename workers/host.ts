@@ -14,8 +14,8 @@ import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { createCodecOf } from '../adapters/temporal/codec.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
-import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { TemporalRole } from '../platform/config/roles.ts';
@@ -75,8 +75,8 @@ export async function runWorker(
   const { events, auditLog } = createAuditedEvents({ role, config, log, registry }, (hooks) =>
     createAuditLog(redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );
-  const dataConverter = createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
-  const traceCipher = createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD);
+  const dataConverter = createDataConverter(createCodecOf(role, config.KEYS));
+  const traceCipher = config.KEYS.cipher('trace');
   const parts = await build({ log, events, redis, dataConverter });
   const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
   try {

@@ -17,6 +17,7 @@ import { createNotificationActivities } from '../activities/notifications.ts';
 import { createPurgeActivities } from '../activities/purge.ts';
 import { createPushRegistrations } from '../activities/push.ts';
 import { createRecoveryActivities } from '../activities/recovery.ts';
+import { createReencryptionActivities } from '../activities/reencryption.ts';
 import { createRegistrationActivities } from '../activities/registration.ts';
 import { createRegistrationDevices } from '../activities/registration-devices.ts';
 import { createUserAdministrationActivities } from '../activities/user-administration.ts';
@@ -27,6 +28,7 @@ import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
+import { createReencryption } from '../adapters/mongo/reencryption.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
@@ -38,16 +40,16 @@ import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations, type Registrations } from '../adapters/redis/registrations.ts';
-import { createAuthSessions } from '../adapters/redis/sessions.ts';
+import { createSessionEnds } from '../adapters/redis/sessions.ts';
 import { createSignalSteps } from '../adapters/redis/signal-steps.ts';
 import { createVerificationSessions } from '../adapters/redis/verification-sessions.ts';
 import { createWakeUps } from '../adapters/redis/wake-ups.ts';
 import { ensureSchedule } from '../adapters/temporal/schedules.ts';
 import { type Announcements, createAnnouncements } from '../platform/announcements.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
-import type { Secret } from '../platform/config/secret.ts';
-import { type Cipher, createCipher, deriveKey, newId } from '../platform/crypto.ts';
+import { newId } from '../platform/crypto.ts';
 import type { Events } from '../platform/events/events.ts';
+import { type KeyRing, keysIn } from '../platform/keyring.ts';
 import { directorySync } from '../workflows/directory-sync.ts';
 import { inboxCare } from '../workflows/inbox-care.ts';
 import { purge } from '../workflows/purge.ts';
@@ -58,13 +60,12 @@ import { progress } from './progress.ts';
 async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
   const { log, events, redis } = tools;
   const database = openDatabase(config, log);
-  const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
+  const { KEYS: keys } = config;
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
-  const secretCipher = createCipher('secret', payloadKey, olderKeys);
-  const store = openAccounts(database.connection, redis, dataKey);
-  const oneTimeSecrets = createOneTimeSecrets(redis, secretCipher);
-  const sessions = createAuthSessions(redis);
+  const store = openAccounts(database.connection, redis, keys);
+  const oneTimeSecrets = createOneTimeSecrets(redis, keys.box('secret-registration'));
+  const sessions = createSessionEnds(redis, keys.mac('person'));
   const isOutage = (err: unknown) => isMongoOutage(err) || isRedisOutage(err);
   const { inboxes, conversations, ...deviceStores } = openDeviceStores(database.connection, redis);
   const announcements = createAnnouncements({ inboxes, conversations, events });
@@ -102,13 +103,14 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
     options: {
       activities: {
         ...accounts,
-        ...codesOf(config, { redis, registrations, events, secretCipher }),
+        ...codesOf(config, { redis, registrations, events }),
         ...administration,
         ...devicesOf(config, { ...deviceStores, redis, sessions, events, announcements, isOutage }),
         ...notifications,
         ...credentials,
         ...erasure.activities,
         ...recovery,
+        ...reencryptionOf(config, database.connection, deviceStores.devices),
         ...accountCareOf({ accounts: store, ...deviceStores, events }),
         ...inboxCareOf(config, { ...deviceStores, redis, inboxes, events }),
       },
@@ -125,27 +127,40 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
 }
 
 /** The local activities of registrations and verifications. */
-function codesOf(
-  { PAYLOAD_KEY: payloadKey }: Config<'registration'>,
-  { redis, registrations, events, secretCipher }: CodeTools,
-) {
-  const codes = createCodes(redis, deriveKey(payloadKey, 'code'), secretCipher);
-  const signalSteps = createSignalSteps(redis, secretCipher);
+function codesOf({ KEYS: keys }: Config<'registration'>, { redis, registrations, events }: CodeTools) {
+  const codes = createCodes(redis, []);
+  const signalSteps = createSignalSteps(redis, { cipher: keys.cipher('signal') });
   return {
     ...createRegistrationActivities({ registrations, events, codes, signalSteps }),
-    ...createVerificationActivities({ sessions: createVerificationSessions(redis, secretCipher), codes }),
+    ...createVerificationActivities({
+      sessions: createVerificationSessions(redis, keys.cipher('verification')),
+      codes,
+    }),
   };
 }
 
 interface CodeTools extends Pick<WorkerTools, 'redis' | 'events'> {
   registrations: Registrations;
-  secretCipher: Cipher;
+}
+
+/** The activities of a rotation of keys. */
+function reencryptionOf(
+  { KEYS: keys }: Config<'registration'>,
+  connection: Parameters<typeof createAccounts>[0],
+  devices: Devices,
+) {
+  return createReencryptionActivities({
+    reencryption: createReencryption(connection, keysIn(keys, 'identity'), keys.cipher('field')),
+    devices,
+    passwords: createPasswords(keys.keys('pepper'), 1),
+    pushCipher: keys.cipher('push'),
+  });
 }
 
 /** The store of accounts, whose changes reach the facts in Redis. */
-function openAccounts(connection: Parameters<typeof createAccounts>[0], redis: WorkerTools['redis'], dataKey: Secret) {
+function openAccounts(connection: Parameters<typeof createAccounts>[0], redis: WorkerTools['redis'], keys: KeyRing) {
   const around = createFactChanges(redis);
-  return createAccounts(connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), { around });
+  return createAccounts(connection, keysIn(keys, 'identity'), keys.cipher('field'), { around });
 }
 
 /** The stores of devices and their messages. */
@@ -196,8 +211,8 @@ interface DeviceTools
 }
 
 /** The activities on devices, on links and on push registrations. */
-function devicesOf({ DATA_KEY }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
-  const pushCipher = createCipher('push', DATA_KEY);
+function devicesOf({ KEYS: keys }: Config<'registration'>, { redis, ...tools }: DeviceTools) {
+  const pushCipher = keys.cipher('push');
   const wakeUps = createWakeUps(redis);
   return {
     ...createDeviceActivities({ ...tools, wakeUps, activity: createDeviceActivity(redis) }),
@@ -231,9 +246,9 @@ async function ensureSchedules(connection: NativeConnection, config: Config<'reg
   });
 }
 
-function openPasswords({ DATA_KEY, ARGON2_CONCURRENCY: atOnce }: Config<'registration'>, log: WorkerTools['log']) {
+function openPasswords({ KEYS: keys, ARGON2_CONCURRENCY: atOnce }: Config<'registration'>, log: WorkerTools['log']) {
   log.info({ event: 'argon2.chosen', package: argon2.package, atOnce });
-  return createPasswords(deriveKey(DATA_KEY, 'pepper'), atOnce);
+  return createPasswords(keys.keys('pepper'), atOnce);
 }
 
 function openDatabase({ DATABASE_URL }: Config<'registration'>, log: WorkerTools['log']) {

@@ -7,9 +7,10 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { redisUrlOf } from '../adapters/redis/acl.ts';
-import { type Config, givenValues, readConfig, readVariables } from '../platform/config/config.ts';
+import { type Config, deriveKeysIn, givenValues, readConfig, readVariables } from '../platform/config/config.ts';
 import { type Role, roles } from '../platform/config/roles.ts';
-import { variablesOf } from '../platform/config/variables.ts';
+import type { Variable } from '../platform/config/variable.ts';
+import { variables, variablesOf } from '../platform/config/variables.ts';
 import { permissionArguments } from './permissions.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -27,20 +28,28 @@ function programOf(role: Role): string {
  */
 export function scrubbedEnvironment(role: Role, env: NodeJS.ProcessEnv): Record<string, string> {
   const names = variablesOf(role).map(([name]) => name);
-  const scrubbed = givenValues(names, env, ` of ${role}`);
-  Object.assign(scrubbed, derivedValues(role, scrubbed, env));
+  const given = givenValues([...names, ...operatorNames], env, ` of ${role}`);
+  const scrubbed = Object.fromEntries(Object.entries(given).filter(([name]) => names.includes(name)));
   if (env.TZ !== undefined) scrubbed.TZ = env.TZ;
-  return scrubbed;
+  return { ...scrubbed, ...derivedValues(role, given) };
 }
 
+/** The variables that only the operator has. */
+const operatorNames = Object.entries<Variable>(variables).flatMap(([name, { roles: holders }]) =>
+  holders.length === 0 ? [name] : [],
+);
+
 /**
- * Returns the values of a role that are derived from secrets of the operator, which the process does not get: the user of
- * Redis with its password.
+ * Returns the values of a role that are derived from secrets of the operator, which the process does not get: its keys, and
+ * the user of Redis with its password.
  */
-function derivedValues(role: Role, { REDIS_URL: redisUrl = '' }: Record<string, string>, env: NodeJS.ProcessEnv) {
-  const { REDIS_ACL_KEY: aclKey } = readVariables(['REDIS_ACL_KEY'], givenValues(['REDIS_ACL_KEY'], env));
-  if (aclKey === undefined || !URL.canParse(redisUrl)) return {};
-  return { REDIS_URL: redisUrlOf(redisUrl, aclKey, role) };
+function derivedValues(role: Role, given: Record<string, string>): { KEYS?: string; REDIS_URL?: string } {
+  const keys = deriveKeysIn(role, given);
+  const derived = keys === undefined ? {} : { KEYS: keys };
+  const { REDIS_URL: url = '', REDIS_ACL_KEY: root } = given;
+  if (!root || !URL.canParse(url)) return derived;
+  const { REDIS_ACL_KEY: aclKey } = readVariables(['REDIS_ACL_KEY'], given);
+  return aclKey === undefined ? derived : { ...derived, REDIS_URL: redisUrlOf(url, aclKey, role) };
 }
 
 /**
@@ -73,7 +82,7 @@ function run([name, ...options]: string[]): void {
     const compileCache = compileCacheOf(options);
     const env = scrubbedEnvironment(role, process.env);
     // validated here, so that an invalid configuration prints its message and starts no process
-    const config = readConfig(role, env);
+    const config = readConfig(role, { ...givenValues(operatorNames, process.env, ` of ${role}`), ...env });
     const command = [process.execPath, ...commandOf(role, env, compileCache)];
     const ofNode = { ...threadsOf(config), ...(compileCache && { NODE_COMPILE_CACHE: compileCache }) };
     process.execve?.(process.execPath, command, { ...env, ...ofNode });

@@ -10,6 +10,7 @@ export { inboxCare } from './inbox-care.ts';
 export { notification } from './notification.ts';
 export { purge } from './purge.ts';
 export { recovery } from './recovery.ts';
+export { reencryption } from './reencryption.ts';
 export { registration } from './registration.ts';
 export { sendOtp } from './send-otp.ts';
 export { userDisabling, userEnabling, userRoleChange } from './user-administration.ts';

@@ -1,4 +1,7 @@
 /**
+ * The interceptors of all workflows. The inputs of activities on other task queues are addressed to them, so that the worker
+ * seals them to their role.
+ *
  * Trace propagation: passes the trace context of a request from the workflow start or update to the activities and
  * child workflows it causes, and reports when a workflow or update handler ends. Reports go through a sink: they add
  * nothing to the history, and no workflow waits for them.
@@ -20,6 +23,7 @@ import {
   type WorkflowOutboundCallsInterceptor,
   workflowInfo,
 } from '@temporalio/workflow';
+import { addressed } from '../domain/addressed.ts';
 import { traceHeader } from '../domain/trace.ts';
 
 /** A finished part of a workflow: a run, or the handling of an update. */
@@ -49,7 +53,7 @@ const inbound: WorkflowInboundCallsInterceptor = {
 
 const outbound: WorkflowOutboundCallsInterceptor = {
   scheduleActivity: (input: ActivityInput, next: Next<WorkflowOutboundCallsInterceptor, 'scheduleActivity'>) =>
-    next({ ...input, headers: withTrace(input.headers) }),
+    next({ ...input, args: addressedArgs(input), headers: withTrace(input.headers) }),
   scheduleLocalActivity: (
     input: LocalActivityInput,
     next: Next<WorkflowOutboundCallsInterceptor, 'scheduleLocalActivity'>,
@@ -59,6 +63,12 @@ const outbound: WorkflowOutboundCallsInterceptor = {
     next: Next<WorkflowOutboundCallsInterceptor, 'startChildWorkflowExecution'>,
   ) => next(forgetting.includes(input.workflowType) ? input : { ...input, headers: withTrace(input.headers) }),
 };
+
+/** What the own queue reads stays readable for the workflow. */
+function addressedArgs({ args, options: { taskQueue } }: ActivityInput): unknown[] {
+  if (taskQueue === undefined || taskQueue === workflowInfo().taskQueue) return args;
+  return args.map((arg) => addressed(taskQueue, arg));
+}
 
 /** Workflows that outlive the user's data: their trace would identify the request and its source. */
 const forgetting = ['accountErasure'];

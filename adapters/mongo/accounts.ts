@@ -15,9 +15,10 @@ import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../
 import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
 import { currentNumber, formerNumbers } from '../../domain/renumbered-numbers.ts';
 import { skeletonOf } from '../../domain/usernames.ts';
-import { type Cipher, keyedHash } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 import { createDirectoryLinks } from './directory-links.ts';
+import { type HashOf, hashesWith } from './identity-hashes.ts';
 import { type AroundChange, changesAround } from './person-changes.ts';
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
@@ -114,18 +115,19 @@ const claimSchema = new Schema<ClaimDocument>(
 const claimsPage = 1000;
 
 /**
- * Creates the store. `hashKey` keys the hashes of user names, numbers and addresses; `cipher` encrypts the latter two.
+ * Creates the store. `hashKeys` key the hashes of user names, numbers and addresses: claims are made and looked up by each,
+ * accounts have that of the first. `cipher` encrypts numbers and addresses.
  * `around` makes every change of an account that exists.
  */
 export function createAccounts(
   connection: Connection,
-  hashKey: Buffer,
+  hashKeys: readonly [Buffer, ...Buffer[]],
   cipher: Cipher,
   { around }: { around: AroundChange },
 ) {
   const users = connection.model<UserDocument>('User', userSchema);
   const claims = connection.model<ClaimDocument>('Claim', claimSchema);
-  const hashOf = (kind: string, value: string) => keyedHash(hashKey, kind, value);
+  const hashOf = hashesWith(hashKeys);
 
   return {
     /** Creates an account. Safe to repeat: keyed by `userId`, the first write stays. */
@@ -256,8 +258,8 @@ function createAccountReads({ users, claims, hashOf, cipher }: Collections) {
   const namedBy = async (identifier: Identifier): Promise<UserDocument | null> => {
     const own = identifierClaims(identifier, hashOf);
     // the user name that a directory gives may have the form of an address
-    const named = `username:${hashOf('username', usernameKey(identifier.value))}`;
-    const found = await claims.find({ _id: trusted({ $in: [...own, named] }) }).lean();
+    const named = hashOf.all('username', usernameKey(identifier.value)).map((hash) => `username:${hash}`);
+    const found = await claims.find({ _id: trusted({ $in: [...own, ...named] }) }).lean();
     const claim = own.flatMap((id) => found.find(({ _id }) => _id === id) ?? [])[0] ?? found[0];
     // an unknown identifier costs the same two reads (prevents user enumeration by timing)
     const user = await users.findById(claim?.userId ?? nobody).lean();
@@ -324,22 +326,35 @@ function createProvenChanges({ users, hashOf, cipher }: Omit<Collections, 'claim
       if (kind === 'username') {
         return (await users.updateOne({ _id: userId }, { $set: { username: value } })).matchedCount > 0;
       }
-      const hash = hashOf(kind, kind === 'email' ? emailKey(value) : value);
+      const claimed = kind === 'email' ? emailKey(value) : value;
+      const [hash, all] = [hashOf(kind, claimed), hashOf.all(kind, claimed)];
       const encrypted = cipher.encryptText(value);
       const [hashField, $set] =
         kind === 'email'
           ? (['emailHash', { emailHash: hash, emailEncrypted: encrypted }] as const)
           : (['phoneNumberHash', { phoneNumberHash: hash, phoneNumberEncrypted: encrypted }] as const);
-      const isOther = { _id: userId, [hashField]: trusted({ $ne: hash }), ...inEpoch(epoch) };
+      const isOther = { _id: userId, [hashField]: trusted({ $nin: all }), ...inEpoch(epoch) };
       const proven = { $addToSet: { ownKinds: kind } };
       const $setOther = { ...$set, ...(kind === 'phone' && { phoneChangedAt: new Date() }) };
       if ((await users.updateOne(isOther, { $set: $setOther, ...raise, ...proven })).matchedCount > 0) return true;
-      return (await users.updateOne({ _id: userId, [hashField]: hash }, { $set, ...proven })).matchedCount > 0;
+      return (
+        (await users.updateOne({ _id: userId, [hashField]: trusted({ $in: all }) }, { $set, ...proven })).matchedCount >
+        0
+      );
     },
 
     /** Raises the epoch: no outstanding proof of the user counts any longer. A repeat raises it again. */
     async raiseEpoch(userId: string): Promise<void> {
       await users.updateOne({ _id: userId }, raise);
+    },
+
+    /** Replaces a hash by another one of the same secret. Safe to repeat; nothing if it is another one by now. */
+    async replaceHash(
+      userId: string,
+      kind: CredentialKind,
+      { before, after }: { before: string; after: string },
+    ): Promise<void> {
+      await users.updateOne({ _id: userId, [kind]: before }, { $set: { [kind]: after } });
     },
 
     /**
@@ -415,10 +430,16 @@ async function eraseAccount({ users, claims, hashOf, cipher }: Collections, user
   const user = await users.findById(userId).lean();
   if (user === null) return 0;
   const { username, email, phone } = accountOf(user, cipher);
-  const identity = { ...(username && { username }), ...(email && { email }), ...(phone && { phone }) };
+  const directoryId = user.directoryIdEncrypted && cipher.decryptText(user.directoryIdEncrypted);
+  const identity = {
+    ...(username && { username }),
+    ...(email && { email }),
+    ...(phone && { phone }),
+    ...(directoryId && { directoryId }),
+  };
   const linked = user.directoryHash === undefined ? [] : [`directory:${user.directoryHash}`];
   let erased = 0;
-  for (const _id of [...claimIds(identity, hashOf), ...linked]) {
+  for (const _id of new Set([...claimIds(identity, hashOf), ...linked])) {
     erased += (await claims.deleteOne({ _id, userId })).deletedCount;
   }
   await users.deleteOne({ _id: userId });
@@ -446,7 +467,9 @@ async function claimSkeletons({ users, claims, hashOf }: Omit<Collections, 'ciph
       .limit(claimsPage)
       .lean();
     const wanted = page.flatMap(({ _id: userId, username }) =>
-      username === undefined ? [] : [{ userId, _id: `lookalike:${hashOf('lookalike', skeletonOf(username))}` }],
+      username === undefined
+        ? []
+        : hashOf.all('lookalike', skeletonOf(username)).map((hash) => ({ userId, _id: `lookalike:${hash}` })),
     );
     const known = await claims.find({ _id: trusted({ $in: wanted.map(({ _id }) => _id) }) }, { _id: 1 }).lean();
     const taken = new Set(known.map(({ _id }) => _id));
@@ -500,9 +523,12 @@ function claimedAs({ kind, value }: Identifier): string {
   return kind === 'email' ? emailKey(value) : currentNumber(value);
 }
 
-type HashOf = (kind: string, value: string) => string;
-
 function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
+  return claimGroups(identity, hashOf).flat();
+}
+
+/** Returns the claims of an identity: for each what is claimed, by every key, that of the current one first. */
+export function claimGroups(identity: ContactIdentity, hashOf: HashOf): string[][] {
   const { username, email, phone, directoryId } = identity;
   const claims: [kind: string, value: string | undefined][] = [
     ['directory', directoryId],
@@ -511,14 +537,14 @@ function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
     ...(phone ? phonesOf(phone) : []).map((number): [string, string] => ['phone', number]),
     ['email', email && emailKey(email)],
   ];
-  return claims.flatMap(([kind, value]) => (value ? [`${kind}:${hashOf(kind, value)}`] : []));
+  return claims.flatMap(([kind, value]) => (value ? [hashOf.all(kind, value).map((hash) => `${kind}:${hash}`)] : []));
 }
 
 /** The claims by which an identifier is found; the first that exists counts. */
 function identifierClaims(identifier: Identifier, hashOf: HashOf): string[] {
   const { kind, value } = identifier;
   const values = kind === 'phone' ? phonesOf(value) : [claimedAs(identifier)];
-  return values.map((one) => `${kind}:${hashOf(kind, one)}`);
+  return values.flatMap((one) => hashOf.all(kind, one).map((hash) => `${kind}:${hash}`));
 }
 
 /** A number as it is today, and as it was. */

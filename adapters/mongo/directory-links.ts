@@ -43,7 +43,7 @@ function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
     /** Returns whether an account is linked to a directory entry. */
     async matchesDirectoryEntry(userId: string, directoryId: string): Promise<boolean> {
       const user = await users.findById(userId, { directoryHash: 1 }).lean();
-      return user?.directoryHash === hashOf('directory', directoryId);
+      return hashOf.all('directory', directoryId).some((hash) => hash === user?.directoryHash);
     },
 
     /** Returns whether an account is linked to any directory entry. */
@@ -58,14 +58,15 @@ function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
 
     /** Returns the account that is linked to a directory entry, or undefined. */
     async findByDirectoryId(directoryId: string): Promise<Account | undefined> {
-      const claim = await claims.findById(`directory:${hashOf('directory', directoryId)}`).lean();
+      const ids = hashOf.all('directory', directoryId).map((hash) => `directory:${hash}`);
+      const claim = await claims.findOne({ _id: trusted({ $in: ids }) }).lean();
       const user = claim && (await users.findById(claim.userId).lean());
       return user ? accountOf(user) : undefined;
     },
 
     /** Stores the id of the entry of an account of an earlier version. Safe to repeat; nothing for another entry. */
     async learnDirectoryEntry(userId: string, directoryId: string): Promise<void> {
-      const isOwn = { _id: userId, directoryHash: hashOf('directory', directoryId) };
+      const isOwn = { _id: userId, directoryHash: trusted({ $in: hashOf.all('directory', directoryId) }) };
       const isUnknown = { directoryIdEncrypted: trusted({ $exists: false }) };
       await users.updateOne(
         { ...isOwn, ...isUnknown },
@@ -165,10 +166,16 @@ async function unset(
 ): Promise<void> {
   if (kind === 'phone') {
     const fields = { phoneNumberEncrypted: 1, phoneNumberHash: 1 } as const;
-    await users.updateOne({ _id: userId, phoneNumberHash: hashOf('phone', value) }, { $unset: fields, ...raise });
+    await users.updateOne(
+      { _id: userId, phoneNumberHash: trusted({ $in: hashOf.all('phone', value) }) },
+      { $unset: fields, ...raise },
+    );
   } else if (kind === 'email') {
     const fields = { emailEncrypted: 1, emailHash: 1 } as const;
-    await users.updateOne({ _id: userId, emailHash: hashOf('email', emailKey(value)) }, { $unset: fields, ...raise });
+    await users.updateOne(
+      { _id: userId, emailHash: trusted({ $in: hashOf.all('email', emailKey(value)) }) },
+      { $unset: fields, ...raise },
+    );
   } else {
     const { username } = (await users.findById(userId, { username: 1 }).lean()) ?? {};
     if (username === undefined || usernameKey(username) !== usernameKey(value)) return;

@@ -4,10 +4,14 @@
 -- A code that has expired, or that may not be checked yet, is not compared and loses no attempt.
 -- The time is that of Redis, so that no clock of a process shortens a code or a wait.
 -- KEYS[1] verification:{subject}:purpose  KEYS[2] otp:{subject}:purpose
--- ARGV[1] keyed hash  ARGV[2] attempts per code  ARGV[3] time in place of that of Redis, ms, or empty  ARGV[4…] wait after each attempt, ms
+-- ARGV[1] keyed hashes of the entered code, by each key, separated by blanks  ARGV[2] attempts per code  ARGV[3] time in place of that of Redis, ms, or empty  ARGV[4…] wait after each attempt, ms
 -- Returns the outcome, the attempts left, the send of a correct code, and after `early` how long to wait, ms.
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
+end
+
+local function isEntered(hash)
+  return string.find(' ' .. ARGV[1] .. ' ', ' ' .. hash .. ' ', 1, true) ~= nil
 end
 
 local time = redis.call('TIME')
@@ -15,10 +19,10 @@ local max = tonumber(ARGV[2])
 local now = tonumber(ARGV[3]) or time[1] * 1000 + math.floor(time[2] / 1000)
 local verified = redis.call('HGET', KEYS[1], 'verified')
 if verified then
-  if redis.call('HINCRBY', KEYS[1], 'checks:after', 1) > max and verified ~= ARGV[1] then
+  if redis.call('HINCRBY', KEYS[1], 'checks:after', 1) > max and not isEntered(verified) then
     return { 'exhausted', 0 }
   end
-  if verified == ARGV[1] then
+  if isEntered(verified) then
     return { 'already', 0, number('verifiedSend') }
   end
   return { 'wrong', 0 }
@@ -64,7 +68,7 @@ if #candidates == 0 then
   return { exhausted and 'exhausted' or 'expired', 0 }
 end
 for _, code in ipairs(candidates) do
-  if code.hash == ARGV[1] then
+  if isEntered(code.hash) then
     redis.call('HSET', KEYS[1], 'verified', code.hash, 'verifiedSend', code.send, 'verifiedAt', now)
     redis.call('DEL', KEYS[2])
     return { 'verified', left, code.send }

@@ -52,20 +52,26 @@ export type Codes = ReturnType<typeof createCodes>;
 /** How long sends are stored after the last one: longer than the longest wait for a provider. */
 const lifeSeconds = keyFamilies.verification.life.seconds;
 
-/** Creates the store of codes. `hashKey` keys the hashes; `cipher` encrypts a code until it is sent. */
-export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
+/**
+ * Creates the store of codes. The first of `hashKeys` keys the hashes, with the others codes are checked as well. `cipher`
+ * encrypts a code until it is sent; only the process that sends codes has it.
+ */
+export function createCodes(redis: Redis, hashKeys: readonly Buffer[], cipher?: Cipher) {
   const start = loadScript(redis, 'code-start');
   const sent = loadScript(redis, 'code-sent');
   const refused = loadScript(redis, 'code-refused');
   const check = loadScript(redis, 'code-check');
-  const hashOf = ({ subject, purpose }: CodeSubject, code: string) => keyedHash(hashKey, subject, purpose, code);
+  const hashesOf = ({ subject, purpose }: CodeSubject, code: string) =>
+    hashKeys.map((key) => keyedHash(key, subject, purpose, code));
 
   return {
     /**
      * Starts a send with the code `candidate`, unless it has a code already. Safe to repeat: keyed by subject and send.
      */
     async start(of: CodeSubject, send: number, candidate: string, now?: number): Promise<StartedSend> {
-      const values = [send, hashOf(of, candidate), cipher.encryptText(candidate), now ?? '', lifeSeconds];
+      if (cipher === undefined) throw new Error('This process sends no codes');
+      const [hash = ''] = hashesOf(of, candidate);
+      const values = [send, hash, cipher.encryptText(candidate), now ?? '', lifeSeconds];
       const reply = await start([keys.verification(of)], values);
       return startedSendIn(reply, cipher);
     },
@@ -90,7 +96,7 @@ export function createCodes(redis: Redis, hashKey: Buffer, cipher: Cipher) {
       const waits = checkWaitsSeconds.map((seconds) => seconds * 1000);
       const reply = await check(
         [keys.verification(of), keys.otp(of)],
-        [hashOf(of, code), checksMax, now ?? '', ...waits],
+        [hashesOf(of, code).join(' '), checksMax, now ?? '', ...waits],
       );
       const [outcome, left, send, waitMs] = reply as [CheckOutcome, number, number | undefined, number | undefined];
       return { outcome, left, ...(send && { send }), ...(waitMs && { waitMs }) };

@@ -49,12 +49,13 @@ const reachChannels: readonly ReachChannel[] = ['email', 'sms'];
 /** The store of password recoveries. */
 export type Recoveries = ReturnType<typeof createRecoveries>;
 
-/** Creates the store of recoveries; `cipher` encrypts tokens. */
-export function createRecoveries(redis: Redis, cipher: Cipher) {
+/** Creates the store of recoveries; `cipher` encrypts tokens: only the process that sends them has it. */
+export function createRecoveries(redis: Redis, cipher?: Cipher) {
   const take = loadScript(redis, 'recovery-take');
   return {
     /** Starts a recovery and its lifetime, and returns its tokens. Safe to repeat: keyed by its id. */
     async start(recoveryId: string, recovery: NewRecovery): Promise<RecoveryTokens> {
+      if (cipher === undefined) throw new Error('This process starts no recoveries');
       const { userId, channel, tokens, ttlSeconds, epoch } = recovery;
       const key = keys.recovery({ recoveryId });
       await redis

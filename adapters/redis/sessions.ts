@@ -8,8 +8,11 @@
  *
  * `known-devices:{userId}` ZSET has the clients and networks that a user has logged in from, by their last log-in.
  *
- * `user:{userId}` HASH has the generation of the sessions of a user. Each session has the generation that was valid when it
+ * `user:{userId}` HASH has the roles of a user and the generation of their sessions. Each session has the generation that was valid when it
  * began. Ending all sessions begins a new generation, and a session of an earlier one is invalid whenever it is written.
+ *
+ * These records are authenticated (session-records.ts): what somebody without the keys has written is as if it were not
+ * there.
  *
  * Whatever ends sessions publishes that in `sessions-ended` afterwards, so that their connections end too. A repeat publishes
  * it again. A session that expires is not published: its connections know its end.
@@ -18,15 +21,30 @@
  * - token family: the refresh tokens of one session, each the successor of the previous one. One of them is valid.
  * - idle timeout: how long a session lives without activity. `endsAt` is its absolute end.
  *
- * Consistency: the valid refresh token and the existence of the session are in one hash, and one script changes them.
+ * Consistency: the valid refresh token and the existence of the session are in one hash, and one script changes them, if
+ * they are still those that were read.
  * The time is that of Redis, so that a process whose clock is wrong neither shortens nor lengthens anything; a given `now`,
  * in milliseconds, replaces it. When Redis is unavailable, calls throw.
  */
 import type { AuthSession, ConnectionEnd } from '../../domain/session.ts';
+import type { RecordMac } from '../../platform/crypto.ts';
 import { loadScript, type Redis, timeOf } from './connect.ts';
 import { createDeviceActivity, type DeviceActivity } from './device-activity.ts';
 import { keyFamilies, keys } from './keys.ts';
 import { type EndedSessions, sessionsEndedChannel } from './node-channel.ts';
+import {
+  createPersonStates,
+  createSessionRecords,
+  firstState,
+  type PersonState,
+  type PersonStates,
+  type SessionMacs,
+  type StoredSession,
+  signSession,
+  signTokens,
+  type TokenState,
+  validSession,
+} from './session-records.ts';
 
 /** A new session, which begins when it is created. */
 export interface NewAuthSession
@@ -86,20 +104,22 @@ const deviceMs = keyFamilies.knownDevices.life.seconds * 1000;
 /** Devices that are remembered of a user: the newest ones. */
 const devicesMax = 50;
 
-/** Creates the store of sessions. */
-export function createAuthSessions(redis: Redis) {
-  const reader = createReader(redis);
-  const confirm = loadScript(redis, 'session-confirm');
-  const activity = createDeviceActivity(redis);
+/** Creates the store of sessions. `macs` authenticate its records. */
+export function createAuthSessions(redis: Redis, macs: SessionMacs) {
+  const tools = openTools(redis, macs);
+  const { records, persons, activity } = tools;
   return {
     /**
      * Stores a session and its refresh token. When all sessions of the user are ended meanwhile, it is not valid. Safe to
      * repeat: keyed by session id and token hash.
      */
     async create(session: NewAuthSession, refresh: RefreshToken, now?: number): Promise<void> {
-      const { sessionId, userId, deviceId, idleMs, lifeMs } = session;
+      const { sessionId, userId, deviceId, lifeMs, roles } = session;
       // read first: whatever ends all sessions from here on also ends this one, even if it is written afterwards
-      const [{ generation }, createdAt] = await Promise.all([readGeneration(redis, userId), now ?? timeOf(redis)]);
+      const [person, createdAt] = await Promise.all([
+        persons.change(userId, (before) => withRoles(before ?? firstState(roles), roles)),
+        now ?? timeOf(redis),
+      ]);
       const endsAt = createdAt + lifeMs;
       // listed before it exists, so that ending all sessions of the user misses none
       await redis
@@ -109,17 +129,19 @@ export function createAuthSessions(redis: Redis) {
         .pexpireat(keys.sessions({ userId }), endsAt, 'NX')
         .pexpireat(keys.sessions({ userId }), endsAt, 'GT')
         .exec();
+      const fields = fieldsOf(session, { createdAt, endsAt, generation: person?.generation ?? 0 });
+      const tokens = { refresh: refresh.hash };
       await redis
         .multi()
         .hset(keys.session({ sessionId }), {
-          ...fieldsOf(session, createdAt),
-          generation,
-          endsAt,
-          refresh: refresh.hash,
+          ...fields,
+          ...tokens,
+          mac: signSession(macs.sessions, sessionId, fields),
+          tokensMac: signTokens(macs.sessions, sessionId, tokens),
         })
-        .pexpireat(keys.session({ sessionId }), Math.min(createdAt + idleMs, endsAt))
+        .pexpireat(keys.session({ sessionId }), Math.min(createdAt + session.idleMs, endsAt))
         .exec();
-      await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
+      await writeRefresh(tools, refresh, { owner: { sessionId, userId, endsAt }, now: createdAt });
       await redis.hset(keys.user({ userId }), 'lastLoginAt', createdAt);
       if (deviceId !== undefined) await activity.note(userId, deviceId, createdAt);
     },
@@ -130,8 +152,8 @@ export function createAuthSessions(redis: Redis) {
      */
     async read(owner: SessionOwner, now?: number): Promise<AuthSession | undefined> {
       const [stored, valid] = await Promise.all([
-        reader.read(owner, { now, recordMs: activityMs }),
-        readGeneration(redis, owner.userId),
+        records.read(owner.sessionId, { now, recordMs: activityMs }),
+        persons.read(owner.userId),
       ]);
       const session = validSession(owner, stored, valid);
       const isRecorded = session !== undefined && session.lastActivityAt === session.readAt;
@@ -143,128 +165,106 @@ export function createAuthSessions(redis: Redis) {
 
     /** Records that the user of a session authenticated now. A session that has ended is not recreated. */
     async confirm(sessionId: string, now?: number): Promise<void> {
-      await confirm([keys.session({ sessionId })], [now ?? '']);
+      // repeated when the session was changed meanwhile
+      for (let isDone = false; !isDone; ) {
+        const session = await records.read(sessionId, { now });
+        isDone =
+          session === undefined || (await records.change(sessionId, session, { authenticatedAt: session.readAt }));
+      }
     },
 
-    ...createOverview(redis, { reader, activity }),
+    ...createOverview(tools),
     ...createKnownDevices(redis),
-    ...createRefreshing(redis, { reader, activity }),
-    ...createSessionEnds(redis),
-    ...createDeviceSessions(redis, activity),
-  };
-}
-
-/** What the sessions of a user say together. */
-function createOverview(redis: Redis, { reader, activity }: SessionTools) {
-  return {
-    list: reader.list,
-
-    /** Returns the number of active sessions of a user. */
-    async count(userId: string, now?: number): Promise<number> {
-      return (await reader.list(userId, now)).length;
-    },
-
-    /**
-     * Returns when a user last logged in, or was active in a session that still exists or on a device, in milliseconds since
-     * the Unix epoch; undefined before the first log-in.
-     */
-    async lastSeenAt(userId: string): Promise<number | undefined> {
-      const [loggedInAt, devices, sessions] = await Promise.all([
-        redis.hget(keys.user({ userId }), 'lastLoginAt'),
-        activity.read(userId),
-        reader.list(userId),
-      ]);
-      const active = [...Object.values(devices), ...sessions.map(({ lastActivityAt }) => lastActivityAt)];
-      const known = loggedInAt === null ? active : [Number(loggedInAt), ...active];
-      return known.length === 0 ? undefined : Math.max(...known);
-    },
+    ...createRefreshing(tools),
+    ...createDeviceBinding(tools),
+    ...createSessionEnds(redis, macs.persons),
   };
 }
 
 /** What the operations on sessions share. */
 interface SessionTools {
-  reader: ReturnType<typeof createReader>;
+  redis: Redis;
+  macs: SessionMacs;
+  records: ReturnType<typeof createSessionRecords>;
+  persons: PersonStates;
   activity: DeviceActivity;
 }
 
-/** The reads of sessions. */
-function createReader(redis: Redis) {
-  const script = loadScript(redis, 'session-read');
+function openTools(redis: Redis, macs: SessionMacs): SessionTools {
+  const [records, persons] = [createSessionRecords(redis, macs.sessions), createPersonStates(redis, macs.persons)];
+  return { redis, macs, records, persons, activity: createDeviceActivity(redis) };
+}
 
-  /** Reads a session. Records activity, if what is recorded is at least so many milliseconds old. */
-  async function read(
-    { sessionId }: Pick<SessionOwner, 'sessionId'>,
-    { now, recordMs }: { now?: number | undefined; recordMs?: number } = {},
-  ): Promise<StoredSession | undefined> {
-    return storedSessionIn(await script([keys.session({ sessionId })], [now ?? '', recordMs ?? '']));
-  }
+function withRoles<State extends { roles: readonly string[] }>(state: State, roles: readonly string[]): State {
+  return String(state.roles) === String(roles) ? state : { ...state, roles };
+}
 
+/** The active sessions of a user. */
+function createOverview({ redis, records, persons }: SessionTools) {
   /** Returns the active sessions of a user, newest first. */
   async function list(userId: string, now?: number): Promise<AuthSession[]> {
     const since = now ?? (await timeOf(redis));
     const ids = await redis.zrange(keys.sessions({ userId }), String(since), '+inf', 'BYSCORE');
-    const valid = await readGeneration(redis, userId);
+    const person = await persons.read(userId);
     const found = await Promise.all(
-      ids.map(async (sessionId) => validSession({ sessionId, userId }, await read({ sessionId }, { now }), valid)),
+      ids.map(async (sessionId) => validSession({ sessionId, userId }, await records.read(sessionId, { now }), person)),
     );
     return found.flatMap((session) => session ?? []).sort((a, b) => b.createdAt - a.createdAt);
   }
 
-  return { read, list };
+  return {
+    list,
+
+    /** Returns the number of active sessions of a user. */
+    count: async (userId: string, now?: number): Promise<number> => (await list(userId, now)).length,
+  };
 }
 
-/** The operations on the sessions of devices. */
-function createDeviceSessions(redis: Redis, activity: DeviceActivity) {
-  const bind = loadScript(redis, 'session-device');
-  const endOf = async (userId: string, deviceId: string | null, reason: ConnectionEnd): Promise<string[]> => {
-    const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
-    const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
-    const own = ids.filter((_id, index) => devices[index] === deviceId);
-    for (const sessionId of own) {
-      await redis.del(keys.session({ sessionId }));
-      await redis.zrem(keys.sessions({ userId }), sessionId);
-    }
-    await publishEnd(redis, { userId, reason });
-    return own;
-  };
+/** The operation that makes a session one of a device. */
+function createDeviceBinding(tools: SessionTools) {
   return {
     /**
-     * Makes a session of a user one of a device, with a new refresh token. Safe to repeat, with another token.
+     * Makes a session of a user one of a device, with a new refresh token. A session of the same device gets another token, as in
+     * a repeat. For a short grace period the previous token returns the same successor, as in a rotation.
      *
      * @returns the outcome, and how long the session can live, in milliseconds
      */
-    async bindDevice(
-      { sessionId, userId, deviceId }: { sessionId: string; userId: string; deviceId: string },
-      { token, now }: { token: (leftMs: number) => Successor; now?: number },
-    ): Promise<{ outcome: DeviceBinding; leftMs: number }> {
-      const key = keys.session({ sessionId });
-      const [ends, at] = await Promise.all([redis.hget(key, 'endsAt'), now ?? timeOf(redis)]);
-      if (ends === null) return { outcome: 'ended', leftMs: 0 };
-      const endsAt = Number(ends);
-      const leftMs = endsAt - at;
-      const { encrypted, ...refresh } = token(leftMs);
-      // written before it becomes valid, so that a valid token can always be looked up
-      await writeRefresh(redis, refresh, { sessionId, userId, endsAt });
-      const outcome = (await bind([key], [deviceId, refresh.hash, encrypted, at])) as DeviceBinding;
-      if (outcome === 'bound') await activity.note(userId, deviceId, at);
-      else await redis.del(keys.refresh({ tokenHash: refresh.hash }));
-      return { outcome, leftMs };
-    },
-
-    /** Ends every session of a device of a user, and returns their ids. Safe to repeat. */
-    endDevice: (userId: string, deviceId: string, reason: ConnectionEnd = 'revoked'): Promise<string[]> =>
-      endOf(userId, deviceId, reason),
-
-    /** Ends every session of a user that belongs to no device, and returns their ids. Safe to repeat. */
-    endDeviceless: (userId: string): Promise<string[]> => endOf(userId, null, 'revoked'),
-
-    /** As `takePlace`, among the sessions of a device. */
-    takeDevicePlace: (
-      { userId, deviceId }: { userId: string; deviceId: string },
-      sessionId: string,
-      lifeMs: number,
-    ): Promise<string | undefined> => takeKey(redis, keys.devicePlace({ userId, deviceId }), sessionId, lifeMs),
+    bindDevice: (
+      of: { sessionId: string; userId: string; deviceId: string },
+      options: { token: (leftMs: number) => Successor; now?: number },
+    ): Promise<{ outcome: DeviceBinding; leftMs: number }> => untilUnchanged(() => tryToBind(tools, of, options)),
   };
+}
+
+/** Repeats an attempt until nothing was changed meanwhile. */
+async function untilUnchanged<T>(attempt: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const result = await attempt();
+    if (result !== undefined) return result;
+  }
+}
+
+async function tryToBind(
+  tools: SessionTools,
+  { sessionId, userId, deviceId }: { sessionId: string; userId: string; deviceId: string },
+  { token, now }: { token: (leftMs: number) => Successor; now?: number },
+): Promise<{ outcome: DeviceBinding; leftMs: number } | undefined> {
+  const before = await tools.records.readTokens(sessionId, now);
+  if (before === undefined || before.session.userId !== userId) return { outcome: 'ended', leftMs: 0 };
+  const { endsAt, readAt, deviceId: bound = deviceId } = before.session;
+  const leftMs = endsAt - readAt;
+  if (bound !== deviceId) return { outcome: 'other', leftMs };
+  const successor = token(leftMs);
+  const { hash, encrypted } = successor;
+  // written before it becomes valid, so that a valid token can always be looked up
+  await writeRefresh(tools, successor, { owner: { sessionId, userId, endsAt }, now: readAt });
+  const tokens = { refresh: hash, previous: before.tokens.refresh, successor: encrypted, rotatedAt: readAt };
+  if (await tools.records.changeTokens(sessionId, before, { tokens, fields: { deviceId } })) {
+    await tools.activity.note(userId, deviceId, readAt);
+    return { outcome: 'bound', leftMs };
+  }
+  await tools.redis.del(keys.refresh({ tokenHash: hash }));
+  return undefined;
 }
 
 /** The operations on the clients that a user has logged in from, each known by a keyed hash. */
@@ -293,10 +293,9 @@ function createKnownDevices(redis: Redis) {
   };
 }
 
-/** The operations on refresh tokens and on the roles of sessions. */
-function createRefreshing(redis: Redis, { reader, activity }: SessionTools) {
-  const rotate = loadScript(redis, 'session-rotate');
-  const writeRoles = loadScript(redis, 'session-roles');
+/** The operations on refresh tokens. */
+function createRefreshing(tools: SessionTools) {
+  const { redis, macs } = tools;
   return {
     /**
      * Returns the session of a refresh token, even of a rotated one, and how many milliseconds are left until its absolute
@@ -307,47 +306,95 @@ function createRefreshing(redis: Redis, { reader, activity }: SessionTools) {
         redis.hgetall(keys.refresh({ tokenHash: refreshHash })),
         now ?? timeOf(redis),
       ]);
-      const { sessionId, userId, endsAt } = fields;
-      if (sessionId === undefined || userId === undefined) return undefined;
-      return { sessionId, userId, endsAt: Number(endsAt), leftMs: Number(endsAt) - at };
+      const { sessionId, userId, endsAt, expiresAt, mac } = fields;
+      if (sessionId === undefined || userId === undefined || endsAt === undefined || expiresAt === undefined) return;
+      const owner = { sessionId, userId, endsAt: Number(endsAt) };
+      if (!macs.sessions.verify(mac, refreshFields(refreshHash, owner, Number(expiresAt)))) return undefined;
+      return at >= Number(expiresAt) ? undefined : { ...owner, leftMs: owner.endsAt - at };
     },
 
-    /** Rotates the refresh token of a session, and sets the current roles of the user in the session. */
-    async rotate(
+    /**
+     * Rotates the refresh token of a session, and sets the current roles of the user. For a short grace period the previous
+     * token returns the same successor, as long as the successor is unused. This serves two tabs that refresh at once and a
+     * client that lost the response. Any other token of the session means that a token was stolen: the session ends.
+     */
+    rotate: (
       owner: TokenOwner,
       presentedHash: string,
       successor: Successor,
       { roles, now }: { roles: readonly string[]; now?: number },
-    ): Promise<Rotation> {
-      // the script changes an existing session only, so one that is ended after this check stays ended
-      const [stored, valid] = await Promise.all([reader.read(owner), readGeneration(redis, owner.userId)]);
-      const session = validSession(owner, stored, valid);
-      if (session === undefined) return { outcome: 'ended', encrypted: '' };
-      const { deviceId, readAt } = session;
-      // written before it becomes valid, so that a valid token can always be looked up
-      await writeRefresh(redis, successor, owner);
-      const args = [presentedHash, successor.hash, successor.encrypted, now ?? '', graceMs, roles.join(',')];
-      const [outcome, encrypted = ''] = (await rotate([keys.session(owner)], args)) as [Rotation['outcome'], string?];
-      if (outcome !== 'rotated') await redis.del(keys.refresh({ tokenHash: successor.hash }));
-      else if (deviceId !== undefined) await activity.note(owner.userId, deviceId, readAt);
-      if (outcome === 'reused') {
-        await publishEnd(redis, { userId: owner.userId, sessionId: owner.sessionId, reason: 'revoked' });
-      }
-      return { outcome, encrypted, ...(deviceId !== undefined && { deviceId }) };
-    },
-
-    /** Sets the roles of every active session of a user. */
-    async setRoles(userId: string, roles: readonly string[]): Promise<void> {
-      const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
-      for (const id of ids) await writeRoles([keys.session({ sessionId: id })], [roles.join(',')]);
-    },
+    ): Promise<Rotation> => untilUnchanged(() => tryToRotate(tools, { owner, presentedHash, successor, roles, now })),
   };
 }
 
-/** The operations that end and count sessions. */
-function createSessionEnds(redis: Redis) {
-  const beginGeneration = loadScript(redis, 'session-generation');
+interface RotationAttempt {
+  owner: TokenOwner;
+  presentedHash: string;
+  successor: Successor;
+  roles: readonly string[];
+  now: number | undefined;
+}
+
+async function tryToRotate(tools: SessionTools, attempt: RotationAttempt): Promise<Rotation | undefined> {
+  const { redis, records, persons } = tools;
+  const { owner, presentedHash, successor, roles, now } = attempt;
+  const { sessionId, userId } = owner;
+  const [before, person] = await Promise.all([records.readTokens(sessionId, now), persons.read(userId)]);
+  const session = validSession(owner, before?.session, person);
+  if (before === undefined || session === undefined) return { outcome: 'ended', encrypted: '' };
+  const { deviceId, readAt } = session;
+  const known = deviceId === undefined ? {} : { deviceId };
+  const kind = presentedAs(presentedHash, before.tokens, readAt);
+  if (kind === 'previous') return { outcome: 'repeated', encrypted: before.tokens.successor ?? '', ...known };
+  if (kind === 'other') {
+    await redis.del(keys.session({ sessionId }));
+    await publishEnd(redis, { userId, sessionId, reason: 'revoked' });
+    return { outcome: 'reused', encrypted: '', ...known };
+  }
+  if (!(await rotateOnce(tools, owner, { before, presentedHash, successor }))) return undefined;
+  if (deviceId !== undefined) await tools.activity.note(userId, deviceId, readAt);
+  await persons.change(userId, (state) => state && withRoles(state, roles));
+  return { outcome: 'rotated', encrypted: successor.encrypted, ...known };
+}
+
+/** Returns which token of a session was presented. Another one was used before. */
+function presentedAs(hash: string, { refresh, previous, rotatedAt = 0 }: TokenState, now: number) {
+  if (refresh === hash) return 'current';
+  return previous === hash && now - rotatedAt <= graceMs ? 'previous' : 'other';
+}
+
+/** Makes the successor valid. Returns false if the session has ended or was changed meanwhile. */
+async function rotateOnce(
+  tools: SessionTools,
+  owner: TokenOwner,
+  { before, presentedHash, successor }: { before: ReadTokens; presentedHash: string; successor: Successor },
+): Promise<boolean> {
+  const { readAt, idleMs, endsAt } = before.session;
+  // written before it becomes valid, so that a valid token can always be looked up
+  await writeRefresh(tools, successor, { owner, now: readAt });
+  const isDone = await tools.records.changeTokens(owner.sessionId, before, {
+    tokens: {
+      refresh: successor.hash,
+      previous: presentedHash,
+      successor: successor.encrypted,
+      rotatedAt: readAt,
+    },
+    fields: { lastActivityAt: readAt },
+    expiresAt: Math.min(readAt + idleMs, endsAt),
+  });
+  if (!isDone) await tools.redis.del(keys.refresh({ tokenHash: successor.hash }));
+  return isDone;
+}
+
+type ReadTokens = { session: StoredSession; tokens: TokenState; tokensMac: string };
+
+/** The operations that end sessions, and those on what is common to the sessions of a user. */
+export type SessionEnds = ReturnType<typeof createSessionEnds>;
+
+/** Creates the operations for processes that check no session. `mac` authenticates what is common to sessions. */
+export function createSessionEnds(redis: Redis, mac: RecordMac) {
   const endEarlier = loadScript(redis, 'session-end-earlier');
+  const persons = createPersonStates(redis, mac);
   return {
     /**
      * Ends every session of a user, except `exceptId` if given, and returns how many it ended. Also ends a session that
@@ -358,17 +405,43 @@ function createSessionEnds(redis: Redis) {
       { exceptId, reason = 'revoked' }: { exceptId?: string | undefined; reason?: ConnectionEnd } = {},
     ): Promise<number> {
       // first, so that a session that is missing in the list below is not valid either
-      const generation = Number(await beginGeneration([keys.user({ userId })], [exceptId ?? '']));
+      const next = await persons.change(userId, (before) => nextGeneration(before, exceptId));
       const ids = (await redis.zrange(keys.sessions({ userId }), '0', '-1')).filter((id) => id !== exceptId);
       const ended: string[] = [];
       for (const id of ids) {
-        if ((await endEarlier([keys.session({ sessionId: id })], [generation])) === 1) ended.push(id);
+        if ((await endEarlier([keys.session({ sessionId: id })], [next?.generation ?? 0])) === 1) ended.push(id);
       }
       await publishEnd(redis, { userId, reason });
       // last, so that a repeat after an interruption finds the sessions again
       if (ended.length > 0) await redis.zrem(keys.sessions({ userId }), ...ended);
       return ended.length;
     },
+
+    /** Sets the roles of the active sessions of a user. */
+    async setRoles(userId: string, roles: readonly string[]): Promise<void> {
+      await persons.change(userId, (before) => before && withRoles(before, roles));
+    },
+
+    /**
+     * Returns when a user last logged in, or was active in a session that still exists or on a device, in milliseconds since
+     * the Unix epoch; undefined before the first log-in.
+     */
+    async lastSeenAt(userId: string): Promise<number | undefined> {
+      const now = await timeOf(redis);
+      const [loggedInAt, devices, ids] = await Promise.all([
+        redis.hget(keys.user({ userId }), 'lastLoginAt'),
+        createDeviceActivity(redis).read(userId),
+        redis.zrange(keys.sessions({ userId }), String(now), '+inf', 'BYSCORE'),
+      ]);
+      const active = await Promise.all(
+        ids.map((sessionId) => redis.hget(keys.session({ sessionId }), 'lastActivityAt')),
+      );
+      const times = [loggedInAt, ...active].flatMap((text) => (text === null ? [] : [Number(text)]));
+      const known = [...times, ...Object.values(devices)];
+      return known.length === 0 ? undefined : Math.max(...known);
+    },
+
+    ...createDeviceEnds(redis),
 
     /** Ends a session of a user; false if the user has no such session. Safe to repeat. */
     async end(userId: string, sessionId: string, reason: ConnectionEnd = 'revoked'): Promise<boolean> {
@@ -389,6 +462,46 @@ function createSessionEnds(redis: Redis) {
   };
 }
 
+/** A session that is kept again needs what it needed before, so a repeat changes nothing for it. */
+function nextGeneration(before: PersonState | undefined, exceptId: string | undefined): PersonState {
+  // without a state there is no valid session that could be kept
+  if (before === undefined) return firstState([]);
+  const { generation, kept, keptFrom, roles } = before;
+  const next = { generation: generation + 1, roles };
+  if (exceptId === undefined) return { ...next, keptFrom: 0 };
+  return { ...next, kept: exceptId, keptFrom: kept === exceptId ? keptFrom : generation };
+}
+
+/** The operations on the sessions of devices. */
+function createDeviceEnds(redis: Redis) {
+  const endOf = async (userId: string, deviceId: string | null, reason: ConnectionEnd): Promise<string[]> => {
+    const ids = await redis.zrange(keys.sessions({ userId }), '0', '-1');
+    const devices = await Promise.all(ids.map((id) => redis.hget(keys.session({ sessionId: id }), 'deviceId')));
+    const own = ids.filter((_id, index) => devices[index] === deviceId);
+    for (const sessionId of own) {
+      await redis.del(keys.session({ sessionId }));
+      await redis.zrem(keys.sessions({ userId }), sessionId);
+    }
+    await publishEnd(redis, { userId, reason });
+    return own;
+  };
+  return {
+    /** Ends every session of a device of a user, and returns their ids. Safe to repeat. */
+    endDevice: (userId: string, deviceId: string, reason: ConnectionEnd = 'revoked'): Promise<string[]> =>
+      endOf(userId, deviceId, reason),
+
+    /** Ends every session of a user that belongs to no device, and returns their ids. Safe to repeat. */
+    endDeviceless: (userId: string): Promise<string[]> => endOf(userId, null, 'revoked'),
+
+    /** As `takePlace`, among the sessions of a device. */
+    takeDevicePlace: (
+      { userId, deviceId }: { userId: string; deviceId: string },
+      sessionId: string,
+      lifeMs: number,
+    ): Promise<string | undefined> => takeKey(redis, keys.devicePlace({ userId, deviceId }), sessionId, lifeMs),
+  };
+}
+
 async function publishEnd(redis: Redis, ended: EndedSessions): Promise<void> {
   await redis.publish(sessionsEndedChannel, JSON.stringify(ended));
 }
@@ -398,50 +511,28 @@ async function takeKey(redis: Redis, key: string, sessionId: string, lifeMs: num
   return before === null || before === sessionId ? undefined : before;
 }
 
+/** Stores whose a refresh token is, in one step with its life, so that none stays for ever. */
 async function writeRefresh(
-  redis: Redis,
+  { redis, macs }: Pick<SessionTools, 'redis' | 'macs'>,
   { hash, seconds }: RefreshToken,
-  { sessionId, userId, endsAt }: TokenOwner,
+  { owner, now }: { owner: TokenOwner; now: number },
 ): Promise<void> {
-  const write = loadScript(redis, 'refresh-write');
-  await write([keys.refresh({ tokenHash: hash })], [sessionId, userId, endsAt, seconds]);
+  const expiresAt = now + seconds * 1000;
+  const mac = macs.sessions.sign(refreshFields(hash, owner, expiresAt));
+  const key = keys.refresh({ tokenHash: hash });
+  const { sessionId, userId, endsAt } = owner;
+  await redis.multi().hset(key, { sessionId, userId, endsAt, expiresAt, mac }).expire(key, seconds).exec();
 }
 
-/** The valid generation of the sessions of a user, and the session of an earlier one that was kept. */
-interface Generation {
-  generation: number;
-  kept?: string | undefined;
-  /** The generation that the kept session needs. */
-  keptFrom: number;
+function refreshFields(hash: string, { sessionId, userId, endsAt }: TokenOwner, expiresAt: number) {
+  return ['refresh', hash, sessionId, userId, endsAt, expiresAt];
 }
 
-async function readGeneration(redis: Redis, userId: string): Promise<Generation> {
-  const [generation, kept, keptFrom] = await redis.hmget(keys.user({ userId }), 'generation', 'kept', 'keptFrom');
-  return { generation: Number(generation ?? 0), kept: kept ?? undefined, keptFrom: Number(keptFrom ?? 0) };
-}
-
-/** The fields of a session in the order of `session-read.lua`; numbers are texts, except those that the script made. */
-type Reply = [readAt?: number, ...fields: (string | null | undefined)[]];
-
-/** A session as it is stored, and the generation in which it began. */
-interface StoredSession extends Omit<AuthSession, 'sessionId'> {
-  generation: number;
-}
-
-/** Sessions of an earlier version have no generation. */
-function validSession(
-  { sessionId, userId }: SessionOwner,
-  stored: StoredSession | undefined,
-  { generation, kept, keptFrom }: Generation,
-): AuthSession | undefined {
-  if (stored === undefined || stored.userId !== userId) return undefined;
-  const { generation: own, ...session } = stored;
-  return own >= (sessionId === kept ? keptFrom : generation) ? { sessionId, ...session } : undefined;
-}
-
-/** The fields of a session that never change, and its first activity. */
-function fieldsOf(session: NewAuthSession, createdAt: number): Record<string, string | number> {
-  const { userId, deviceId, idleMs, ip, userAgent, roles, authenticatedAt } = session;
+/** The fields of a new session. */
+function fieldsOf(
+  { userId, deviceId, idleMs, ip, userAgent, authenticatedAt }: NewAuthSession,
+  { createdAt, ...times }: { createdAt: number; endsAt: number; generation: number },
+) {
   return {
     userId,
     createdAt,
@@ -449,27 +540,8 @@ function fieldsOf(session: NewAuthSession, createdAt: number): Record<string, st
     idleMs,
     ip,
     userAgent,
-    roles: roles.join(','),
-    ...(authenticatedAt !== undefined && { authenticatedAt }),
+    authenticatedAt: authenticatedAt ?? createdAt,
+    ...times,
     ...(deviceId !== undefined && { deviceId }),
-  };
-}
-
-function storedSessionIn(reply: unknown): StoredSession | undefined {
-  const [readAt, userId, generation, createdAt, authenticatedAt, lastActivityAt, ...rest] = reply as Reply;
-  if (readAt === undefined || !userId) return undefined;
-  const [idleMs, endsAt, ip, userAgent, roles, deviceId] = rest;
-  return {
-    userId,
-    ...(deviceId && { deviceId }),
-    generation: Number(generation ?? 0),
-    createdAt: Number(createdAt),
-    authenticatedAt: Number(authenticatedAt ?? createdAt),
-    lastActivityAt: Number(lastActivityAt),
-    readAt,
-    expiresAt: Math.min(Number(lastActivityAt) + Number(idleMs), Number(endsAt)),
-    ip: ip ?? '',
-    userAgent: userAgent ?? '',
-    roles: roles ? roles.split(',') : [],
   };
 }

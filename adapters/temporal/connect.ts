@@ -14,18 +14,16 @@ import {
   isGrpcServiceError,
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
-import type { DataConverter } from '@temporalio/common';
+import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
-import type { Secret } from '../../platform/config/secret.ts';
-import { type Cipher, createCipher } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
-import { createPayloadCodec } from './codec.ts';
 import { traceInterceptor } from './trace.ts';
 
 /** Creates the data converter of every process that uses Temporal: payload encryption and failure conversion. */
-export function createDataConverter(key: Secret, older: readonly Secret[]): DataConverter {
+export function createDataConverter(codec: PayloadCodec): DataConverter {
   return {
-    payloadCodecs: [createPayloadCodec(createCipher('temporal', key, older))],
+    payloadCodecs: [codec],
     failureConverterPath: failureConverterPath(),
   };
 }

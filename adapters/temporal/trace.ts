@@ -6,15 +6,9 @@
 import type { WorkflowClientInterceptor } from '@temporalio/client';
 import type { Headers, Payload } from '@temporalio/common';
 import { traceHeader } from '../../domain/trace.ts';
-import type { Secret } from '../../platform/config/secret.ts';
-import { type Cipher, createCipher } from '../../platform/crypto.ts';
+import type { Cipher } from '../../platform/crypto.ts';
 import { type Trace, traces } from '../../platform/log.ts';
 import { inSpan, type RecordSpan } from '../../platform/spans.ts';
-
-/** Creates the cipher for traces. */
-export function createTraceCipher(key: Secret, older: readonly Secret[]): Cipher {
-  return createCipher('trace', key, older);
-}
 
 /** Creates the interceptor that adds the current trace to every start and update and records a span for each. */
 export function traceInterceptor(cipher: Cipher, record: RecordSpan): WorkflowClientInterceptor {

@@ -14,7 +14,7 @@ import { type DirectoryLimitDeps, limitDirectory } from '../limits/log-ins.ts';
 
 /** The dependencies of a verification by the directory. */
 export type DirectoryPasswordDeps = DirectoryLimitDeps &
-  Pick<ApiDeps, 'policy' | 'oneTimeSecrets' | 'temporal' | 'accounts'>;
+  Pick<ApiDeps, 'policy' | 'directorySecrets' | 'temporal' | 'accounts'>;
 
 /** An identifier, and the account that it belongs to. */
 interface Typed {
@@ -58,7 +58,7 @@ async function askDirectory(
   const username = account?.username ?? identifier.value;
   const directoryId = await deps.accounts.directoryIdOf(account?.userId ?? nobody);
   const consumed = await limitOrSpent(deps, username);
-  const passwordRef = await deps.oneTimeSecrets.put(password);
+  const passwordRef = await deps.directorySecrets.put(password);
   const answer = await executeWorkflow(deps, directoryLogIn, {
     taskQueue: 'registration',
     workflowId: directoryLogInWorkflowId(newId()),
@@ -66,7 +66,7 @@ async function askDirectory(
     typedSearchAttributes: userAttributesOf(account?.userId),
     args: [{ username, directoryId, passwordRef, isSpent: consumed === undefined }],
   });
-  await deps.oneTimeSecrets.remove(passwordRef);
+  await deps.directorySecrets.remove(passwordRef);
   if (answer.outcome !== 'refused') await consumed?.refund();
   return answer;
 }

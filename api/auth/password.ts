@@ -1,7 +1,9 @@
 /** Verification of an identifier and a password, by the hash of the account, then by the directory. */
+
 import type { Account, AccountWithHashes, Identifier } from '../../domain/account.ts';
 import { Failure } from '../../domain/failures.ts';
 import { padResponseTime } from '../../platform/lifecycle.ts';
+import { renewHash } from '../credentials.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import { accountKeyOf, type LimitDeps, orRefund } from '../limits/counting.ts';
 import { limitPassword } from '../limits/log-ins.ts';
@@ -54,6 +56,7 @@ async function check(
 ): Promise<{ account: Account | undefined; reason?: PasswordRefusal }> {
   const isOwn = await deps.passwords.verify(hash ?? (await deps.passwords.dummyHash()), password);
   const isRight = hash !== undefined && isOwn;
+  if (isRight) await renewHash(deps, { userId: account.userId, kind: 'password', secret: password }, hash);
   const proven = isRight ? account : await provenByDirectory(deps, { identifier, account }, password);
   if (proven === undefined) {
     const wrong = hash === undefined ? 'no-password' : 'wrong-password';

@@ -19,7 +19,7 @@ import {
 import { type UpdateDeps, updateRegistration } from './update.ts';
 
 type Op = typeof registrationOperations.verifyDirectory;
-type BindDeps = UpdateDeps & Pick<ApiDeps, 'oneTimeSecrets'>;
+type BindDeps = UpdateDeps & Pick<ApiDeps, 'directorySecrets'>;
 type Deps = BindDeps & LimitDeps & DirectoryLimitDeps & StepLimitDeps & ViewDeps & Pick<ApiDeps, 'policy' | 'events'>;
 
 /**
@@ -56,9 +56,9 @@ async function bind(
   username: string,
   password: string,
 ): Promise<StepAnswer> {
-  const passwordRef = await deps.oneTimeSecrets.put(password);
+  const passwordRef = await deps.directorySecrets.put(password);
   const answer = await updateRegistration(deps, registrationId, authenticate, { username, passwordRef });
   // a step that waits for the directory tries again with the secret until it expires
-  if (answer.outcome !== 'waiting') await deps.oneTimeSecrets.remove(passwordRef);
+  if (answer.outcome !== 'waiting') await deps.directorySecrets.remove(passwordRef);
   return answer;
 }

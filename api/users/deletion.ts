@@ -19,7 +19,7 @@ type Ops = typeof userOperations;
  * @throws {Failure} not-found, unavailable
  */
 export async function deleteAccount(
-  deps: Pick<ApiDeps, 'accounts' | 'config' | 'temporal' | 'deletionToken'>,
+  deps: Pick<ApiDeps, 'accounts' | 'config' | 'temporal' | 'deletionTokens'>,
   { holder: { userId, sessionId } }: HandlerInput<Ops['deleteAccount']>,
 ): Promise<AnswerOf<Ops['deleteAccount']>> {
   const account = await deps.accounts.read(userId);
@@ -40,7 +40,7 @@ export async function deleteAccount(
     typedSearchAttributes: userAttributesOf(userId),
   };
   const { deletionId, effectiveAt } = await updateWithStart(deps, start, planDeletion, []).catch(refuseWhenOver);
-  const deletionToken = deps.deletionToken(deletionId);
+  const [deletionToken = ''] = deps.deletionTokens(deletionId);
   return { status: 202, body: { deletionId, deletionToken, effectiveAt: new Date(effectiveAt).toISOString() } };
 }
 

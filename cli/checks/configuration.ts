@@ -3,7 +3,7 @@ import { createConfiguredCaptcha, testSecrets } from '../../adapters/captcha.ts'
 import { readInfobipOptions } from '../../adapters/http/infobip.ts';
 import { readPushOptions } from '../../adapters/http/push-options.ts';
 import { readTwilioOptions } from '../../adapters/twilio.ts';
-import { readConfig, readVariables } from '../../platform/config/config.ts';
+import { readConfig, readOperatorKeys, readVariables } from '../../platform/config/config.ts';
 import { type Role, roles } from '../../platform/config/roles.ts';
 import { namesFrom, variablesOf } from '../../platform/config/variables.ts';
 import type { Finding } from './finding.ts';
@@ -40,14 +40,14 @@ export function checkConfiguration(env: Record<string, string>): Finding[] {
 
 /** Checks the captcha configuration. The keys are not tried: only a solved captcha can do that. */
 export async function checkCaptcha(env: Record<string, string>): Promise<Finding[]> {
-  const config = readVariables([...namesFrom('CAPTCHA_'), 'PAYLOAD_KEY', 'NODE_ENV', 'REGISTRATION_STEPS'], env);
+  const config = readVariables([...namesFrom('CAPTCHA_'), 'NODE_ENV', 'REGISTRATION_STEPS'], env);
   const check = 'captcha';
   const { CAPTCHA_PROVIDER: provider, CAPTCHA_SECRET: secret } = config;
   if (!config.REGISTRATION_STEPS.includes('captcha')) {
     const advice = 'Bots can request codes: add captcha to REGISTRATION_STEPS.';
     return [{ check, verdict: 'warning', about: 'not a registration step', advice }];
   }
-  createConfiguredCaptcha(config);
+  createConfiguredCaptcha({ ...config, KEYS: readOperatorKeys(env) });
   if (provider !== 'altcha' && secret !== undefined && testSecrets.includes(secret.reveal())) {
     const advice = 'Every captcha passes with them: set the keys of your own site.';
     return [{ check, verdict: 'warning', about: `${provider} with the test keys of the provider`, advice }];

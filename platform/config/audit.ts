@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { roles } from './roles.ts';
-import { integer, key, optional, optionalSecret, optionalUrl, url } from './schemas.ts';
+import { integer, key, list, optional, optionalSecret, optionalUrl, url } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the audit log and of Elasticsearch, which stores it. */
@@ -58,9 +58,16 @@ export const auditVariables = {
     default: '500000',
   },
   AUDIT_KEY: {
-    about: 'key of the HMACs and pseudonyms of audit events: 32 bytes in base64; a new key changes all pseudonyms',
-    roles,
+    about:
+      'root of the keys of the HMACs and pseudonyms of audit events: 32 bytes in base64; a new key changes all pseudonyms',
+    roles: [],
     schema: key,
     example: 'ZXhhbXBsZS1vbmx5LWF1ZGl0LWtleS0zMi1ieXRlcyE=',
+  },
+  AUDIT_KEYS_OLD: {
+    about: 'earlier audit keys that still verify, separated by commas (docs/operate.md, Rotation of keys)',
+    roles: [],
+    schema: list.pipe(z.array(key)),
+    default: '',
   },
 } satisfies Record<string, Variable>;

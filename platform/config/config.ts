@@ -2,7 +2,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { z } from 'zod';
+import {
+  deriveKeys,
+  type KeyRing,
+  parseKeyRing,
+  purposesOf,
+  type RootName,
+  type Roots,
+  rootNames,
+  rootOf,
+} from '../keyring.ts';
 import type { Role } from './roles.ts';
+import type { Secret } from './secret.ts';
 import type { Variable } from './variable.ts';
 import { type Variables, variables, variablesOf } from './variables.ts';
 
@@ -22,13 +33,61 @@ export type Selection<N extends keyof Variables> = { readonly [K in N]: z.output
  * @throws {Error} one error that names every missing or invalid variable, never its value
  */
 export function readConfig<R extends Role>(role: R, env: NodeJS.ProcessEnv = process.env): Config<R> {
-  return read(variablesOf(role), env, ` of ${role}`) as Config<R>;
+  return read(variablesOf(role), env, { role }) as Config<R>;
+}
+
+/**
+ * Returns the keys of a role, derived from the root keys in an environment; those that are given as
+ * `KEYS` otherwise. Undefined if it has neither.
+ *
+ * @param options.problems gets a line for every root key that is missing or invalid, if any is given
+ */
+export function deriveKeysIn(
+  holder: Role,
+  env: NodeJS.ProcessEnv,
+  { problems = [] }: { problems?: string[] } = {},
+): string | undefined {
+  if (env.KEYS) return env.KEYS;
+  const wanted = new Set(purposesOf(holder).map(rootOf));
+  if (!rootNames.some((name) => env[name])) return undefined;
+  const before = problems.length;
+  const roots = parseRoots(
+    rootNames.filter((name) => wanted.has(name)),
+    env,
+    problems,
+  );
+  return problems.length > before ? undefined : deriveKeys(holder, roots);
+}
+
+/** Returns the root keys of an installation. @throws {Error} names those that are missing or invalid */
+export function readRoots(env: NodeJS.ProcessEnv): Roots {
+  const problems: string[] = [];
+  const roots = parseRoots(rootNames, env, problems);
+  if (problems.length > 0) throw badConfiguration('', problems);
+  return roots;
+}
+
+/** Returns every key that the operator's tool has, from the root keys. @throws {Error} as `readRoots` */
+export function readOperatorKeys(env: NodeJS.ProcessEnv): KeyRing {
+  return parseKeyRing(deriveKeys('operator', readRoots(env)));
+}
+
+function parseRoots(chosen: readonly RootName[], env: NodeJS.ProcessEnv, problems: string[]): Roots {
+  const olderOf = (name: RootName) => `${name.replace('KEY', 'KEYS')}_OLD`;
+  const table: Record<string, Variable> = variables;
+  const rows = chosen
+    .flatMap((name) => [name, olderOf(name)])
+    .flatMap((name): [string, Variable][] => (table[name] === undefined ? [] : [[name, table[name]]]));
+  const values = parseAll(rows, env, { problems });
+  return Object.fromEntries(
+    chosen.map((name) => [name, [values[name], ...((values[olderOf(name)] ?? []) as Secret[])]]),
+  ) as unknown as Roots;
 }
 
 /** Reads selected variables for a program without a role. @throws {Error} as `readConfig` */
 export function readVariables<N extends keyof Variables>(names: readonly N[], env: NodeJS.ProcessEnv): Selection<N> {
   const chosen = names.map((name): [string, Variable] => [name, variables[name]]);
-  return read(chosen, env, '') as Selection<N>;
+  return read(chosen, env, {}) as Selection<N>;
 }
 
 /**
@@ -73,25 +132,62 @@ export function operatorEnvironment(
   return { ...givenValues(names, parseEnv(readFileSync(source, 'utf8'))), ...given };
 }
 
-function read(chosen: [name: string, variable: Variable][], env: NodeJS.ProcessEnv, whose: string): unknown {
+function read(
+  chosen: [name: string, variable: Variable][],
+  env: NodeJS.ProcessEnv,
+  { role }: { role?: Role },
+): Readonly<Record<string, unknown>> {
   const problems: string[] = [];
+  const KEYS = role === undefined ? undefined : deriveKeysIn(role, env, { problems });
+  // the roots are named instead
+  const others = problems.length > 0 ? chosen.filter(([name]) => name !== 'KEYS') : chosen;
+  const values = parseAll(others, { ...env, ...(KEYS !== undefined && { KEYS }) }, { role, problems });
+  if (problems.length > 0) throw badConfiguration(role === undefined ? '' : ` of ${role}`, problems);
+  return Object.freeze(values);
+}
+
+function parseAll(
+  chosen: [name: string, variable: Variable][],
+  env: NodeJS.ProcessEnv,
+  { role, problems }: { role?: Role | undefined; problems: string[] },
+): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const [name, variable] of chosen) {
     const given = env[name] || variable.default;
     if (given === undefined) {
-      problems.push(`${name} is missing: ${variable.about}`);
+      problems.push(missing(name, variable));
       continue;
     }
     const parsed = variable.schema.safeParse(given);
     if (parsed.success) values[name] = parsed.data;
-    else problems.push(`${name} ${parsed.error.issues.map((issue) => issue.message).join(', ')}`);
-    if (env.NODE_ENV !== 'production') continue;
-    if (isSample(given)) problems.push(`${name} is a sample value`);
-    const problem = parsed.success ? variable.inProduction?.(given) : undefined;
-    if (problem !== undefined) problems.push(`${name} ${problem}`);
+    const found = parsed.success
+      ? problemsOf(variable, { given, value: parsed.data, role, env })
+      : [parsed.error.issues.map((issue) => issue.message).join(', '), ...sampleProblems(given, env)];
+    problems.push(...found.map((problem) => `${name} ${problem}`));
   }
-  if (problems.length > 0) throw badConfiguration(whose, problems);
-  return Object.freeze(values);
+  return values;
+}
+
+/** Returns the problems of a value that its schema accepts. */
+function problemsOf(
+  variable: Variable,
+  of: { given: string; value: unknown; role: Role | undefined; env: NodeJS.ProcessEnv },
+): string[] {
+  const { given, value, role, env } = of;
+  const forRole = role === undefined ? undefined : variable.problemFor?.(role, value);
+  const inProduction = env.NODE_ENV === 'production' ? variable.inProduction?.(given) : undefined;
+  return [forRole, ...sampleProblems(given, env), inProduction].flatMap((problem) => problem ?? []);
+}
+
+function sampleProblems(given: string, env: NodeJS.ProcessEnv): string[] {
+  return env.NODE_ENV === 'production' && isSample(given) ? ['is a sample value'] : [];
+}
+
+function missing(
+  name: string,
+  { about }: Variable = (variables as Record<string, Variable>)[name] as Variable,
+): string {
+  return `${name} is missing: ${about}`;
 }
 
 function badConfiguration(whose: string, problems: readonly string[]): Error {

@@ -11,6 +11,8 @@ export interface Variable {
   default?: string;
   /** Returns the problem with a value that is valid in development but not in production. */
   inProduction?: (given: string) => string | undefined;
+  /** Returns the problem with a valid value for a role. */
+  problemFor?: (role: Role, value: unknown) => string | undefined;
   /** A working value for development, shown in `.env.example` in place of the default. */
   example?: string;
 }

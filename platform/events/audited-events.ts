@@ -1,16 +1,16 @@
 /** Connects the event functions of a process with the audit log that they append to. */
 import type { Registry } from 'prom-client';
-import { type AuditLogHooks, type AuditSink, createRecorder } from '../audit.ts';
+import { type AuditLogHooks, type AuditSink, auditKeysOf, createRecorder } from '../audit.ts';
 import type { Role } from '../config/roles.ts';
-import type { Secret } from '../config/secret.ts';
 import { version } from '../config/version.ts';
+import type { KeyRing } from '../keyring.ts';
 import type { Logger } from '../log.ts';
 import { createEvents, type Events } from './events.ts';
 
 /** The process whose events are recorded. */
 export interface AuditedProcess {
   role: Role;
-  config: { AUDIT_KEY: Secret; NODE_ENV: string };
+  config: { KEYS: KeyRing; NODE_ENV: string };
   log: Logger;
   registry: Registry;
 }
@@ -29,6 +29,6 @@ export function createAuditedEvents<L extends { append: AuditSink }>(
     onAway: (err) => log.warn({ event: 'audit.waiting', reason: err.message }),
   });
   const service = { role, version, environment: config.NODE_ENV };
-  const events = createEvents(log, registry, createRecorder(service, config.AUDIT_KEY, auditLog.append));
+  const events = createEvents(log, registry, createRecorder(service, auditKeysOf(config.KEYS), auditLog.append));
   return { events, auditLog };
 }

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
+import { changeSession } from '../support/aging.ts';
 import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { signedIn } from '../support/people.ts';
@@ -114,7 +115,7 @@ describe('A log-in with a code by e-mail', () => {
 
     const { body: own } = await must(call(url, 'GET', '/api/v1/auth/session', { token: ada.token }));
     const times = { createdAt: Date.now() - 86_401_000, authenticatedAt: Date.now() };
-    await behind.redis.hset(`session:${own.sessionId}`, times);
+    await changeSession(behind.redis, own.sessionId, times);
     await must(post('/auth/pin/reset/code', { channel: 'email' }, ada.token), 202);
   });
 });

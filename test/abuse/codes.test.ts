@@ -268,7 +268,7 @@ describe('A: checking a code', () => {
 
   it('A13: a code is bound to its purpose', async () => {
     const root = new Secret(randomBytes(32).toString('base64'));
-    const codes = createCodes(behind.redis, randomBytes(32), createCipher('secret', root));
+    const codes = createCodes(behind.redis, [randomBytes(32)], createCipher('secret', root));
     const now = Date.now();
     const registering = { subject: 'a13', purpose: 'register' } as const;
     const loggingIn = { subject: 'a13', purpose: 'login' as 'register' };

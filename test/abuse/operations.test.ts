@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { AuditEvent } from '../../domain/audit.ts';
-import { createRecorder } from '../../platform/audit.ts';
+import { auditKeysFrom, createRecorder } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { openAuditLog } from '../support/audit-log.ts';
 import { type Answer, call, startRegistration } from '../support/client.ts';
@@ -61,7 +61,7 @@ describe('N1: line breaks, JSON, escape sequences and direction marks in user in
   it('are replaced when an event is created, and long texts are truncated', () => {
     const made: { message: string; metadata: Record<string, unknown> }[] = [];
     const service = { role: 'api', version: '0', environment: 'development' } as const;
-    const record = createRecorder(service, new Secret(Buffer.alloc(32, 3).toString('base64')), (event) =>
+    const record = createRecorder(service, auditKeysFrom(new Secret(Buffer.alloc(32, 3).toString('base64'))), (event) =>
       made.push(event),
     );
     record('login', { status: 'failure', message: `${forged}${'a'.repeat(10_000)}`, metadata: { note: forged } });
@@ -76,7 +76,9 @@ describe('N2: free metadata', () => {
   it('adds no field to the index, whatever its keys, and loses no event', async () => {
     const made: Record<string, unknown>[] = [];
     const service = { role: 'api', version: '0', environment: 'development' } as const;
-    const record = createRecorder(service, new Secret(system.secrets.AUDIT_KEY), (event) => made.push({ ...event }));
+    const record = createRecorder(service, auditKeysFrom(new Secret(system.secrets.AUDIT_KEY)), (event) =>
+      made.push({ ...event }),
+    );
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, at) => [`key-${at}`, at]));
     record('login', { status: 'success', message: 'many fields', metadata: many });
     assert.equal(Object.keys(made[0]?.metadata as object).length, 20);

@@ -1,5 +1,6 @@
 // @rerun never
 /** Log-in, sessions and PINs under abuse: cases D2 (log-in), G21, G23 and O2. */
+
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { createAccounts } from '../../adapters/mongo/accounts.ts';
@@ -16,7 +17,8 @@ import { serve } from '../../api/serve.ts';
 import { readPolicy } from '../../domain/registration.ts';
 import type { System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config/config.ts';
-import { createCipher, deriveKey, keyedHash } from '../../platform/crypto.ts';
+import { keyedHash } from '../../platform/crypto.ts';
+import { keysIn } from '../../platform/keyring.ts';
 import { type Answer, call, codeFor, messagesTo } from '../support/client.ts';
 import { takingAtLeast } from '../support/instants.ts';
 import { registeredPerson, signedIn } from '../support/people.ts';
@@ -60,18 +62,18 @@ describe('A log-in', () => {
   /** Builds the dependencies of a log-in as in api/main.ts, and records each call to them as `name.method`. */
   async function openLogIn(noted: string[]) {
     const config = readConfig('api', system.processes.env('api'));
-    const { PAYLOAD_KEY: payloadKey, DATA_KEY: dataKey } = config;
+    const { KEYS: keys } = config;
     const redis = connectRedis(config.REDIS_URL, () => undefined, { timeoutMs: 600_000 });
     const database = connectMongo(config.DATABASE_URL, () => undefined);
-    const limitKey = deriveKey(payloadKey, 'limit');
+    const limitKey = keys.lasting('limit');
     const { workflow } = behind.temporal;
     const parts = {
       rateLimits: createRateLimits(redis),
       smsBudget: createSmsBudget(redis),
       logins: createLogIns(redis),
-      oneTimeSecrets: createOneTimeSecrets(redis, createCipher('secret', payloadKey)),
-      passwords: createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY),
-      accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+      directorySecrets: createOneTimeSecrets(redis, keys.box('secret-directory')),
+      passwords: createPasswords(keys.keys('pepper'), config.ARGON2_CONCURRENCY),
+      accounts: createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {
         around: (_userId, write) => write(),
       }),
       workflow,
@@ -86,7 +88,7 @@ describe('A log-in', () => {
       rules: { codeTtlSeconds: config.OTP_TTL },
       events: recordEvents().events,
       limitHash: (kind: string, text: string) => keyedHash(limitKey, kind, text),
-      hashKey: deriveKey(payloadKey, 'idempotency'),
+      hashKey: keys.lasting('idempotency'),
       temporal: {
         workflow: notedWorkflow,
         // no deadline: a worker may be slow

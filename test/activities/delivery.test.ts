@@ -33,7 +33,7 @@ let reports: DeliveryReports;
 
 before(() => {
   redis = connectTestRedis();
-  codes = createCodes(redis, randomBytes(32), testCipher());
+  codes = createCodes(redis, [randomBytes(32)], testCipher());
   reports = createDeliveryReports(redis);
 });
 after(() => redis.disconnect());

@@ -12,7 +12,8 @@ import { hash } from 'argon2';
 import { createPasswords, type Hashing } from '../../adapters/passwords.ts';
 
 const pepper = randomBytes(32);
-const passwords = createPasswords(pepper, 2);
+const peppers = [{ id: '00000001', key: pepper }] as const;
+const passwords = createPasswords(peppers, 2);
 
 describe('createPasswords()', () => {
   it('verifies the same secret and no other', async () => {
@@ -43,7 +44,10 @@ describe('createPasswords()', () => {
 
   it('verifies nothing without the pepper, which is not in the string', async () => {
     const phc = await passwords.hash('correct horse');
-    assert.equal(await createPasswords(randomBytes(32), 1).verify(phc, 'correct horse'), false);
+    assert.equal(
+      await createPasswords([{ id: '00000002', key: randomBytes(32) }], 1).verify(phc, 'correct horse'),
+      false,
+    );
     for (const form of ['base64', 'base64url', 'hex'] as const)
       assert.equal(phc.includes(pepper.toString(form)), false);
   });
@@ -62,7 +66,7 @@ describe('createPasswords()', () => {
         hash: (secret) => begin(`hash ${secret}`),
         verify: async (_phc, secret) => (await begin(`verify ${secret}`)) === 'right',
       };
-      const hasher = createPasswords(pepper, max, held);
+      const hasher = createPasswords(peppers, max, held);
       const jobs = [hasher.hash('1'), hasher.verify('phc', '2'), hasher.hash('3'), hasher.verify('phc', '4')];
       const order = ['hash 1', 'verify 2', 'hash 3', 'verify 4'];
       for (let ended = 0; ended < jobs.length; ended++) {
@@ -75,7 +79,7 @@ describe('createPasswords()', () => {
   });
 
   it('continues after a job that failed', async () => {
-    const hasher = createPasswords(pepper, 1);
+    const hasher = createPasswords(peppers, 1);
     const failing = hasher.verify('no PHC string', 'x');
     const following = hasher.hash('x');
     await assert.rejects(failing);
@@ -92,7 +96,7 @@ describe('createPasswords()', () => {
       await file.close();
       return '';
     };
-    const hasher = createPasswords(pepper, 2, { hash: occupy, verify: async () => (await occupy()) === '' });
+    const hasher = createPasswords(peppers, 2, { hash: occupy, verify: async () => (await occupy()) === '' });
     const jobs = Array.from({ length: 20 }, () => hasher.hash('x'));
     await Promise.all([stat(folder), lookup('localhost')]);
     const writer = openSync(pipe, 'r+');

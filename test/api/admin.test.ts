@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import type { System } from '../../engines/system.ts';
+import { changeSession } from '../support/aging.ts';
 import { call, startRegistration } from '../support/client.ts';
 import { holdToContract } from '../support/contract.ts';
 import { signedIn } from '../support/people.ts';
@@ -100,7 +101,7 @@ describe('/admin', () => {
 
   it('F25 asks an admin who has not authenticated for 15 minutes to do so again, on every route', async () => {
     const { body } = await must(call(url, 'GET', '/api/v1/auth/session', { token: alice.token }));
-    await behind.redis.hset(`session:${body.sessionId}`, 'authenticatedAt', Date.now() - 901_000);
+    await changeSession(behind.redis, body.sessionId, { authenticatedAt: Date.now() - 901_000 });
     const calls: [string, string, unknown?][] = [
       ['GET', `/users/${alice.userId}/roles`],
       ['PUT', `/users/${bob.userId}/roles`, { roles: ['admin'] }],

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Device } from '../../contract/devices.ts';
+import { changeSession } from '../support/aging.ts';
 import { notificationsTo } from '../support/client.ts';
 import {
   makeDevice,
@@ -106,7 +107,7 @@ describe('PUT /devices/me, refused', () => {
   it('needs a recent authentication', async () => {
     const { token } = await person(3);
     const { sid } = claimsOf(token);
-    await behind.redis.hset(`session:${sid}`, 'authenticatedAt', 0);
+    await changeSession(behind.redis, sid, { authenticatedAt: 0 });
     const answer = await api.addDevice({ token, body: makeDevice(makeIdentity()) });
     assert.deepEqual([answer.status, answer.body.maxAgeSeconds], [401, 900]);
   });

@@ -11,7 +11,7 @@ import { createLinks } from '../../adapters/redis/links.ts';
 import { createRateLimits } from '../../adapters/redis/rate-limits.ts';
 import { createApprovalLink } from '../../api/approval-link.ts';
 import { readConfig } from '../../platform/config/config.ts';
-import { deriveKey, keyedHash, newId, newToken } from '../../platform/crypto.ts';
+import { keyedHash, newId, newToken } from '../../platform/crypto.ts';
 import { createEvents } from '../../platform/events/events.ts';
 import { createLog } from '../../platform/log.ts';
 import { ageRecords } from '../support/aging.ts';
@@ -367,7 +367,7 @@ describe('The token of a link', () => {
 
 describe('An approval', () => {
   const config = readConfig('api', system.processes.env('api'));
-  const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
+  const limitKey = config.KEYS.lasting('limit');
   const asking = {
     config: { ...config, LIMIT_APPROVALS_PER_PERSON: [{ max: 3, windowSeconds: 180 }] },
     rateLimits: createRateLimits(behind.redis),

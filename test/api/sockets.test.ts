@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import { keys } from '../../adapters/redis/keys.ts';
 import { createAuthSessions } from '../../adapters/redis/sessions.ts';
 import { newId } from '../../platform/crypto.ts';
+import { sessionMacsOf } from '../support/aging.ts';
 import {
   type Client,
   connectClient,
@@ -27,7 +28,7 @@ const { system, behind, api, person, url } = await withSystem({
   CORS_ORIGINS: 'https://app.example',
   TRUST_PROXY: '127.0.0.1',
 });
-const sessions = createAuthSessions(behind.redis);
+const sessions = createAuthSessions(behind.redis, sessionMacsOf(system));
 /** The default life of an access token. */
 const lifeMs = 3_600_000;
 

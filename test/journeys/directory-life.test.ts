@@ -2,6 +2,7 @@
  * The directory matters after the registration too: users log in with its password, and a user who is disabled or
  * removed there loses all access here.
  */
+
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
@@ -11,8 +12,8 @@ import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.
 import { type RunningDirectory, startDirectory } from '../../engines/ldap.ts';
 import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
-import { Secret } from '../../platform/config/secret.ts';
-import { createCipher, deriveKey } from '../../platform/crypto.ts';
+import { readConfig } from '../../platform/config/config.ts';
+import { keysIn } from '../../platform/keyring.ts';
 import { type Answer, call, codeFor, messagesTo, notificationsTo } from '../support/client.ts';
 import { readLogs } from '../support/footprint.ts';
 import { createJourney, type Person } from '../support/journey.ts';
@@ -212,10 +213,9 @@ describe('the directory sync', () => {
   });
 
   it('disables no account when most users are missing at once, which indicates a wrong search base', async () => {
-    const { DATABASE_URL: databaseUrl = '', DATA_KEY: dataKey = '' } = system.processes.env('registration');
+    const { DATABASE_URL: databaseUrl, KEYS: keys } = readConfig('registration', system.processes.env('registration'));
     await using database = connectMongo(databaseUrl, () => undefined);
-    const key = new Secret(dataKey);
-    const accounts = createAccounts(database.connection, deriveKey(key, 'identity'), createCipher('field', key), {
+    const accounts = createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {
       around: (_userId, write) => write(),
     });
     const strangers = Array.from({ length: 12 }, (_, index) => ({ userId: `u-${index}`, username: `moved-${index}` }));

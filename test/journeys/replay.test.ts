@@ -3,13 +3,16 @@
  * current workflow code. A test that fails here means that the code has changed what running ones do next: see
  * test/support/record-histories.ts.
  */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import { Secret } from '../../platform/config/secret.ts';
+import { createCipher } from '../../platform/crypto.ts';
 import { testBundle } from '../support/engines.ts';
 import { historiesKey, type RecordedHistory, readHistories } from '../support/histories.ts';
 
@@ -129,7 +132,7 @@ describe('Recorded histories', () => {
 });
 
 function replay({ name, history }: RecordedHistory, code: string): Promise<void> {
-  const dataConverter = createDataConverter(new Secret(historiesKey), []);
+  const dataConverter = createDataConverter(createPayloadCodec(createCipher('temporal', new Secret(historiesKey))));
   // the traces of replayed workflows are discarded
   const sinks = { trace: { ended: { fn: () => undefined } } };
   return Worker.runReplayHistory({ workflowBundle: { code }, dataConverter, sinks, replayName: name }, history);

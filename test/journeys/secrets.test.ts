@@ -351,8 +351,9 @@ describe('R5: the data that registrations leave behind', () => {
     process.kill(pid, 'SIGSTOP');
     const older = await stores.keys('secret:*');
     const setting = journey.act();
-    const key = await newSecret(older);
-    const encrypted = await stores.redis.getset(key, 'broken.ciphertextAA');
+    await newSecret(older);
+    const key = `credentials:{${registration.id}}`;
+    await stores.redis.set(key, 'of another type');
     process.kill(pid, 'SIGCONT');
     await until(
       async () =>
@@ -360,7 +361,7 @@ describe('R5: the data that registrations leave behind', () => {
           await stores.temporal.workflow.getHandle(`registration:${registration.id}`).describe()
         ).raw.pendingActivities?.some(({ lastFailure }) => lastFailure) ?? false,
     );
-    await stores.redis.set(key, encrypted ?? '', 'EX', 120);
+    await stores.redis.del(key);
     await setting;
     await journey.walk('session');
     tokensOf(journey);

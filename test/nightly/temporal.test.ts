@@ -1,18 +1,20 @@
 /** Measures how long a call to an unavailable Temporal lasts. */
+
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { it } from 'node:test';
+import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../../adapters/temporal/connect.ts';
-import { createTraceCipher } from '../../adapters/temporal/trace.ts';
 import { Secret } from '../../platform/config/secret.ts';
+import { createCipher } from '../../platform/crypto.ts';
 
 it('a call ends soon after its deadline', async () => {
   const key = new Secret(randomBytes(32).toString('base64'));
   const client = connectTemporal({
     address: '127.0.0.1:1',
     namespace: 'default',
-    dataConverter: createDataConverter(key, []),
-    traceCipher: createTraceCipher(key, []),
+    dataConverter: createDataConverter(createPayloadCodec(createCipher('temporal', key))),
+    traceCipher: createCipher('trace', key),
     record: () => undefined,
   });
   const call = (ms: number) =>

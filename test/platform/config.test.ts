@@ -107,10 +107,10 @@ describe('readConfig()', () => {
     const message = (role: Role) => messageOf(() => readConfig(role, { ...samples, NODE_ENV: 'production' }));
     assert.match(
       message('api'),
-      /AUDIT_KEY is a sample value\n {2}PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value\n {2}JWT_SECRET is a/,
+      /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value\n {2}AUDIT_KEY is a sample value\n {2}JWT_SECRET is a/,
     );
     assert.match(message('registration'), /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value/);
-    assert.match(message('directory'), /PAYLOAD_KEY is a sample value\n {2}LDAP_BIND_PASSWORD is a sample value/);
+    assert.match(message('directory'), /PAYLOAD_KEY is a sample value\n {2}AUDIT_KEY is a sample value\n {2}LDAP_BIND_PASSWORD is a sample value/);
     assert.match(message('delivery'), /PAYLOAD_KEY is a sample value/);
   });
 
@@ -263,7 +263,8 @@ describe('variables', () => {
     assert.deepEqual(holders('JWT_SECRET'), ['api', 'gateway']);
     assert.deepEqual(holders('CAPTCHA_SECRET'), ['api']);
     assert.deepEqual(holders('CODEC_PASSWORD'), ['api']);
-    assert.deepEqual(holders('DATA_KEY'), ['api', 'registration']);
+    for (const root of ['PAYLOAD_KEY', 'DATA_KEY', 'AUDIT_KEY', 'REDIS_ACL_KEY'] as const)
+      assert.deepEqual(holders(root), []);
     assert.deepEqual(holders('DATABASE_URL'), ['api', 'gateway', 'registration']);
     assert.deepEqual(holders('LDAP_BIND_PASSWORD'), ['directory']);
     assert.deepEqual(holders('TWILIO_AUTH_TOKEN'), ['delivery']);

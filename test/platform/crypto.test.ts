@@ -2,40 +2,11 @@ import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { Secret } from '../../platform/config/secret.ts';
-import {
-  createCipher,
-  deriveKey,
-  type KeyPurpose,
-  keyedHash,
-  newCode,
-  newId,
-  newToken,
-  tokenHash,
-} from '../../platform/crypto.ts';
+import { createCipher, deriveKey, keyedHash, newCode, newId, newToken, tokenHash } from '../../platform/crypto.ts';
+import { type KeyPurpose, keyPurposes } from '../../platform/keyring.ts';
 
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));
-const purposes = {
-  temporal: true,
-  secret: true,
-  refresh: true,
-  facts: true,
-  code: true,
-  idempotency: true,
-  captcha: true,
-  field: true,
-  identity: true,
-  pepper: true,
-  operator: true,
-  trace: true,
-  pseudonym: true,
-  audit: true,
-  deletion: true,
-  'registration-stop': true,
-  push: true,
-  limit: true,
-  'delivery-report': true,
-} satisfies Record<KeyPurpose, true>;
-const allPurposes = Object.keys(purposes) as KeyPurpose[];
+const allPurposes = Object.keys(keyPurposes) as KeyPurpose[];
 
 /** HKDF as defined in RFC 5869 section 2, based on HMAC only. */
 function hkdf(secret: Buffer, salt: Buffer, info: string | Buffer, length: number): Buffer {

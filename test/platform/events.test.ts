@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { auditTemplate } from '../../adapters/elastic/template.ts';
 import { type AuditEvent, auditActions } from '../../domain/audit.ts';
-import { type AppendOptions, createRecorder } from '../../platform/audit.ts';
+import { type AppendOptions, auditKeysFrom, createRecorder } from '../../platform/audit.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { createEvents } from '../../platform/events/events.ts';
 import { traces } from '../../platform/log.ts';
@@ -31,7 +31,11 @@ function recorded() {
   const registry = new Registry();
   const key = new Secret(randomBytes(32).toString('base64'));
   const service = { role: 'api', version: '0.0.0', environment: 'development' } as const;
-  const record = createRecorder(service, key, (event, how) => void appended.push({ event, options: how }));
+  const record = createRecorder(
+    service,
+    auditKeysFrom(key),
+    (event, how) => void appended.push({ event, options: how }),
+  );
   const events = createEvents(log, registry, record);
   const audited = () => appended.map(({ event }) => event);
   return { events, registry, appended, audited, lines: () => linesOf(written.join('')) };

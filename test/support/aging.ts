@@ -3,6 +3,40 @@
  * Nothing may write a record while it is changed.
  */
 import type { Redis } from 'ioredis';
+import { type SessionMacs, signSession, signTokens } from '../../adapters/redis/session-records.ts';
+import type { System } from '../../engines/system.ts';
+import { readOperatorKeys } from '../../platform/config/config.ts';
+import { testSessionMacs } from './redis.ts';
+
+const systemMacs = new Map<string, SessionMacs>();
+
+/** Returns what authenticates the sessions of a system. */
+export function sessionMacsOf({ secrets }: Pick<System, 'secrets'>): SessionMacs {
+  const known = systemMacs.get(secrets.PAYLOAD_KEY);
+  if (known !== undefined) return known;
+  const keys = readOperatorKeys(secrets);
+  const macs = { sessions: keys.mac('session'), persons: keys.mac('person') };
+  systemMacs.set(secrets.PAYLOAD_KEY, macs);
+  return macs;
+}
+
+/** Changes fields of a session as the api would: with the MACs of a system that this process knows. */
+export async function changeSession(redis: Redis, sessionId: string, fields: Record<string, string | number>) {
+  const key = `session:${sessionId}`;
+  const before = await redis.hgetall(key);
+  const after = { ...before, ...fields };
+  const macs = [...systemMacs.values(), testSessionMacs].find(
+    ({ sessions }) => signedBy(sessions.sign, sessionId, before).mac === before.mac,
+  );
+  await redis.hset(key, { ...fields, ...(macs && signedBy(macs.sessions.sign, sessionId, after)) });
+}
+
+function signedBy(sign: SessionMacs['sessions']['sign'], sessionId: string, record: Record<string, string | number>) {
+  const mac = { sign, verify: () => false };
+  const checked = record as unknown as Parameters<typeof signSession>[2];
+  const tokens = record as unknown as Parameters<typeof signTokens>[2];
+  return { mac: signSession(mac, sessionId, checked), tokensMac: signTokens(mac, sessionId, tokens) };
+}
 
 /**
  * Makes Redis records older: every instant in them, and their expiry, moves this many seconds into the past. A record
@@ -25,17 +59,22 @@ export async function ageRecords(redis: Redis, pattern: string, seconds: number)
 
 async function ageRecord(redis: Redis, key: string, ms: number): Promise<void> {
   const type = await redis.type(key);
-  if (type === 'hash') {
-    for (const [name, value] of Object.entries(await redis.hgetall(key))) {
-      const older = olderText(name, value, ms);
-      if (older !== value) await redis.hset(key, name, older);
-    }
-  }
+  if (type === 'hash') await ageHash(redis, key, ms);
   if (type === 'zset') {
     for (const member of await redis.zrange(key, '0', '-1')) await redis.zincrby(key, -ms, member);
   }
   const endsAt = await redis.pexpiretime(key);
   if (endsAt > 0) await redis.pexpireat(key, endsAt - ms);
+}
+
+async function ageHash(redis: Redis, key: string, ms: number): Promise<void> {
+  const before = Object.entries(await redis.hgetall(key));
+  const changed = before
+    .map(([name, value]): [string, string] => [name, olderText(name, value, ms)])
+    .filter(([name, value]) => !before.some(([known, was]) => known === name && was === value));
+  if (changed.length === 0) return;
+  if (key.startsWith('session:')) await changeSession(redis, key.slice('session:'.length), Object.fromEntries(changed));
+  else await redis.hset(key, Object.fromEntries(changed));
 }
 
 function olderText(name: string, value: string, ms: number): string {

@@ -21,8 +21,8 @@ import type { StoredDevice } from '../../domain/device.ts';
 import type { ContactIdentity } from '../../domain/identity.ts';
 import type { Ready, System } from '../../engines/system.ts';
 import { readConfig } from '../../platform/config/config.ts';
-import { Secret } from '../../platform/config/secret.ts';
-import { createCipher, deriveKey, newId, newToken } from '../../platform/crypto.ts';
+import { newId, newToken } from '../../platform/crypto.ts';
+import { keysIn } from '../../platform/keyring.ts';
 import type { Answer } from './client.ts';
 import { personOf } from './journey.ts';
 import { codeBy, completedRegistration, goodPassword, must } from './registrations.ts';
@@ -207,24 +207,24 @@ function toolsOf(system: PeopleStores): Tools {
 
 function openTools(system: PeopleStores): Tools {
   const config = readConfig('api', system.processes.env('api'));
-  const dataKey = new Secret(system.secrets.DATA_KEY);
+  const { KEYS: keys } = config;
   const database = connectMongo(system.ready.databaseUrl, () => undefined);
   const redis = connectRedis(system.ready.redisUrl, () => undefined);
   system.folder.onClose(async () => {
     redis.disconnect();
     await database[Symbol.asyncDispose]();
   });
-  const passwords = createPasswords(deriveKey(dataKey, 'pepper'), config.ARGON2_CONCURRENCY);
+  const passwords = createPasswords(keys.keys('pepper'), config.ARGON2_CONCURRENCY);
   const hashes = new Map<string, Promise<string>>();
   const around = createFactChanges(redis);
   return {
     config,
-    accounts: createAccounts(database.connection, deriveKey(dataKey, 'identity'), createCipher('field', dataKey), {
+    accounts: createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {
       around,
     }),
     devices: createDevices(database.connection, { changed: createInboxDevices(redis).writeDevices, around }),
-    accountFacts: createAccountFacts(redis, createCipher('facts', config.PAYLOAD_KEY)),
-    sessions: createAuthSessions(redis),
+    accountFacts: createAccountFacts(redis, keys.cipher('facts')),
+    sessions: createAuthSessions(redis, { sessions: keys.mac('session'), persons: keys.mac('person') }),
     sessionLife: sessionLifeOf(config),
     tokens: createTokens(config),
     events: { sessionCreated: () => undefined, sessionEnded: () => undefined },

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connectRedis, type Redis } from '../../adapters/redis/connect.ts';
 import { Secret } from '../../platform/config/secret.ts';
-import { type Cipher, createCipher, type KeyPurpose } from '../../platform/crypto.ts';
+import { type Cipher, createCipher, createRecordMac } from '../../platform/crypto.ts';
+import { type Box, type BoxName, deriveKeys, type KeyPurpose, parseKeyRing } from '../../platform/keyring.ts';
 import { testEngines } from './engines.ts';
 
 /** Connects with a timeout longer than any response takes; connection errors fail the running test. */
@@ -22,6 +23,19 @@ export function uniqueName(prefix = 'test'): string {
 /** Returns a cipher with a random key. */
 export function testCipher(purpose: KeyPurpose = 'secret'): Cipher {
   return createCipher(purpose, new Secret(randomBytes(32).toString('base64')));
+}
+
+/** Authenticates the sessions of a test, with a random key. */
+export const testSessionMacs = {
+  sessions: createRecordMac([{ id: '00000001', key: randomBytes(32) }]),
+  persons: createRecordMac([{ id: '00000001', key: randomBytes(32) }]),
+};
+
+/** Returns a box with random keys, that seals and opens. */
+export function testBox(name: BoxName = 'secret-registration'): Box {
+  const root = new Secret(randomBytes(32).toString('base64'));
+  const roots = { PAYLOAD_KEY: [root], DATA_KEY: [root], AUDIT_KEY: [root] } as const;
+  return parseKeyRing(deriveKeys('operator', roots)).box(name);
 }
 
 /** Asserts that a key whose TTL `begin` starts expires `seconds` later, however long `begin` takes. */

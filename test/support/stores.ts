@@ -1,11 +1,14 @@
 /** The stores of a system, seen from outside: its database, Redis and Temporal. */
+
 import { Client, Connection } from '@temporalio/client';
 import { Redis } from 'ioredis';
 import mongoose from 'mongoose';
+import { createWorkflowCodec } from '../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
-import { Secret } from '../../platform/config/secret.ts';
+import { readOperatorKeys } from '../../platform/config/config.ts';
+import { sessionMacsOf } from './aging.ts';
 
 /** Connections of a test to the stores of a system. */
 export interface Stores extends AsyncDisposable {
@@ -31,6 +34,8 @@ export interface Stores extends AsyncDisposable {
  */
 export async function connectStores(system: System, databaseUrl = system.ready.databaseUrl): Promise<Stores> {
   const { redisUrl, temporalAddress } = system.ready;
+  // so that records of sessions can be aged
+  sessionMacsOf(system);
   const redis = new Redis(redisUrl, { maxRetriesPerRequest: 3 });
   redis.on('error', () => undefined);
   const database = await mongoose.createConnection(databaseUrl, { serverSelectionTimeoutMS: 5000 }).asPromise();
@@ -38,7 +43,7 @@ export async function connectStores(system: System, databaseUrl = system.ready.d
   const temporal = new Client({
     connection,
     namespace: system.processes.env('api').TEMPORAL_NAMESPACE ?? 'default',
-    dataConverter: createDataConverter(new Secret(system.secrets.PAYLOAD_KEY), []),
+    dataConverter: createDataConverter(createWorkflowCodec(readOperatorKeys(system.secrets))),
   });
   const keys = async (pattern: string) => {
     const found: string[] = [];

@@ -2,6 +2,7 @@
  * Registrations on the shared Temporal server, in a namespace of their own, with activities whose results a test
  * decides.
  */
+
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
@@ -14,6 +15,7 @@ import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
 import type { SignalActivities } from '../../activities/signal.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
+import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { Failure, type FailureCode, type FailureContext } from '../../domain/failures.ts';
 import type { ContactIdentity } from '../../domain/identity.ts';
@@ -21,7 +23,7 @@ import type { RegistrationRules, RegistrationStatus } from '../../domain/registr
 import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { Secret } from '../../platform/config/secret.ts';
-import { newId } from '../../platform/crypto.ts';
+import { createCipher, newId } from '../../platform/crypto.ts';
 import type { registration } from '../../workflows/registration.ts';
 import { type RegistrationInput, registrationStatus } from '../../workflows/registration-messages.ts';
 import { testBundle, testEngines } from './engines.ts';
@@ -167,7 +169,9 @@ export async function openStageOn({
   now = async () => Date.now(),
 }: StagePlace): Promise<Stage> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const dataConverter = createDataConverter(new Secret(Buffer.alloc(32, 7).toString('base64')), []);
+  const dataConverter = createDataConverter(
+    createPayloadCodec(createCipher('temporal', new Secret(Buffer.alloc(32, 7).toString('base64')))),
+  );
   const connection = await NativeConnection.connect({ address });
   const scenes = new Map<string, { calls: Call[]; script: Script }>();
   const activities = fakesOf(scenes, goodDayBy(now));

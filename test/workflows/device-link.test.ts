@@ -1,14 +1,16 @@
 /** The behavior of a link over time, on a server whose clock jumps from timer to timer. */
+
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { EndedLink } from '../../activities/links.ts';
 import type { SendNotificationInput } from '../../activities/notification-sending.ts';
+import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import { deviceLinkWorkflowId } from '../../domain/workflow-ids.ts';
 import { Secret } from '../../platform/config/secret.ts';
-import { newId } from '../../platform/crypto.ts';
+import { createCipher, newId } from '../../platform/crypto.ts';
 import { type DeviceLinkInput, type deviceLink, linkChanged } from '../../workflows/device-link.ts';
 import { testBundle } from '../support/engines.ts';
 import { startTimeSkippingServer, type TimeSkippingServer } from '../support/time-skipping.ts';
@@ -74,7 +76,9 @@ const activities = {
 before(async () => {
   server = closing.use(await startTimeSkippingServer());
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const dataConverter = createDataConverter(new Secret(Buffer.alloc(32, 7).toString('base64')), []);
+  const dataConverter = createDataConverter(
+    createPayloadCodec(createCipher('temporal', new Secret(Buffer.alloc(32, 7).toString('base64')))),
+  );
   const { address } = server;
   const connection = await NativeConnection.connect({ address });
   closing.defer(() => connection.close());

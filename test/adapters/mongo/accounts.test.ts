@@ -18,7 +18,9 @@ const hashKey = randomBytes(32);
 
 before(async () => {
   database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
-  accounts = createAccounts(database.connection, hashKey, testCipher('field'), { around: (_userId, write) => write() });
+  accounts = createAccounts(database.connection, [hashKey], testCipher('field'), {
+    around: (_userId, write) => write(),
+  });
   await database.ping();
 });
 after(async () => {
@@ -204,11 +206,11 @@ describe('insert()', () => {
     assert.ok(old && current);
     const userId = newId();
     const identity = newIdentity();
-    const before = createAccounts(database.connection, hashKey, createCipher('field', old), {
+    const before = createAccounts(database.connection, [hashKey], createCipher('field', old), {
       around: (_userId, write) => write(),
     });
     await before.insert({ userId, identity, createdAt });
-    const afterwards = createAccounts(database.connection, hashKey, createCipher('field', current, [old]), {
+    const afterwards = createAccounts(database.connection, [hashKey], createCipher('field', current, [old]), {
       around: (_userId, write) => write(),
     });
     assert.equal((await afterwards.read(userId))?.phone, identity.phone);
@@ -249,7 +251,7 @@ describe('account queries', () => {
       queries.push({ collection, method, filter });
     });
     await own.ping();
-    const watched = createAccounts(own.connection, hashKey, testCipher('field'), {
+    const watched = createAccounts(own.connection, [hashKey], testCipher('field'), {
       around: (_userId, write) => write(),
     });
     const identity = newIdentity();

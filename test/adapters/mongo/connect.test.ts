@@ -63,7 +63,7 @@ async function isThere(database: ReturnType<typeof connectMongo>): Promise<boole
 }
 
 function accountsOf(database: ReturnType<typeof connectMongo>): Accounts {
-  return createAccounts(database.connection, randomBytes(32), testCipher('field'), {
+  return createAccounts(database.connection, [randomBytes(32)], testCipher('field'), {
     around: (_userId, write) => write(),
   });
 }

@@ -15,7 +15,7 @@ let accounts: Accounts;
 
 before(async () => {
   database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
-  accounts = createAccounts(database.connection, randomBytes(32), testCipher('field'), {
+  accounts = createAccounts(database.connection, [randomBytes(32)], testCipher('field'), {
     around: (_userId, write) => write(),
   });
   await database.ping();

@@ -16,7 +16,14 @@ import type { AuditEvent } from '../../../domain/audit.ts';
 import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
 import type { Engine } from '../../../engines/engine.ts';
 import { startRedis } from '../../../engines/redis.ts';
-import { auditMacKey, createRecorder, type Recorder, verifyAuditLog, withoutPerson } from '../../../platform/audit.ts';
+import {
+  auditKeysFrom,
+  auditMacKey,
+  createRecorder,
+  type Recorder,
+  verifyAuditLog,
+  withoutPerson,
+} from '../../../platform/audit.ts';
 import { Secret } from '../../../platform/config/secret.ts';
 
 const key = new Secret(randomBytes(32).toString('base64'));
@@ -59,7 +66,7 @@ function startProcess(
   });
   open.auditLogs.push(auditLog);
   const service = { role: 'api', version: '0', environment: 'development' } as const;
-  return { record: createRecorder(service, key, auditLog.append), auditLog, dropped, gaps };
+  return { record: createRecorder(service, auditKeysFrom(key), auditLog.append), auditLog, dropped, gaps };
 }
 
 const said = (message: string) => ({ status: 'success', message }) as const;

@@ -14,7 +14,7 @@ let codes: Codes;
 
 before(() => {
   redis = connectTestRedis();
-  codes = createCodes(redis, randomBytes(32), testCipher());
+  codes = createCodes(redis, [randomBytes(32)], testCipher());
 });
 after(() => redis.disconnect());
 

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { createOneTimeSecrets, type OneTimeSecrets } from '../../../adapters/redis/one-time-secrets.ts';
-import { connectTestRedis, testCipher } from '../../support/redis.ts';
+import { connectTestRedis, testBox } from '../../support/redis.ts';
 
 let redis: Redis;
 let oneTimeSecrets: OneTimeSecrets;
 
 before(() => {
   redis = connectTestRedis();
-  oneTimeSecrets = createOneTimeSecrets(redis, testCipher());
+  oneTimeSecrets = createOneTimeSecrets(redis, testBox());
 });
 after(() => redis.disconnect());
 
@@ -52,8 +52,14 @@ describe('createOneTimeSecrets()', () => {
     }
   });
 
-  it('cannot be decrypted with another key', async () => {
-    const reference = await oneTimeSecrets.put('secret');
-    await assert.rejects(createOneTimeSecrets(redis, testCipher()).read(reference), /No key/);
+  it('cannot be made, changed or moved by others: what they write is as if it were not there', async () => {
+    const [one, other] = [await oneTimeSecrets.put('hers'), await oneTimeSecrets.put('his')];
+    assert.equal(await createOneTimeSecrets(redis, testBox()).read(one), undefined);
+    const moved = (await redis.get(`secret:${other}`)) ?? '';
+    for (const forged of [moved, moved.slice(0, -2), 'x', '12345678.AAAA']) {
+      await redis.set(`secret:${one}`, forged);
+      assert.equal(await oneTimeSecrets.read(one), undefined);
+    }
+    assert.equal(await oneTimeSecrets.read(other), 'his');
   });
 });

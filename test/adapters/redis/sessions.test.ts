@@ -4,7 +4,7 @@ import { type Redis, timeOf } from '../../../adapters/redis/connect.ts';
 import { type AuthSessions, createAuthSessions, type NewAuthSession } from '../../../adapters/redis/sessions.ts';
 import type { AuthSession } from '../../../domain/session.ts';
 import { ageRecords } from '../../support/aging.ts';
-import { assertLife, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { assertLife, connectTestRedis, testSessionMacs, uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';
 
 let redis: Redis;
@@ -12,7 +12,7 @@ let sessions: AuthSessions;
 
 before(() => {
   redis = connectTestRedis();
-  sessions = createAuthSessions(redis);
+  sessions = createAuthSessions(redis, testSessionMacs);
 });
 after(() => redis.disconnect());
 
@@ -108,10 +108,10 @@ describe('createSessions()', () => {
     const key = `refresh:${refreshHash}`;
     await assertLife(redis, { key, seconds: 600 }, () => create(session, refreshHash));
     assert.equal(await redis.pexpiretime(`session:${session.sessionId}`), now + 600_000);
-    assert.deepEqual(
-      { ...(await redis.hgetall(key)) },
-      { sessionId: session.sessionId, userId: session.userId, endsAt: String(now + session.lifeMs) },
-    );
+    const { mac: _mac, ...stored } = await redis.hgetall(key);
+    const { sessionId, userId, lifeMs } = session;
+    const times = { endsAt: String(now + lifeMs), expiresAt: String(now + 600_000) };
+    assert.deepEqual(stored, { sessionId, userId, ...times });
   });
 
   it('can be repeated', async () => {
@@ -179,7 +179,7 @@ describe('a session that is written after endAll()', () => {
         };
       },
     });
-    return createAuthSessions(slow);
+    return createAuthSessions(slow, testSessionMacs);
   }
 
   it('F23 is not valid, neither listed nor counted, and cannot be refreshed', async () => {

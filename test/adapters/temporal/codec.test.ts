@@ -91,7 +91,7 @@ describe('createPayloadCodec()', () => {
 
 describe('createDataConverter()', () => {
   it('encrypts message, stack and details of failures, but not the failure code', async () => {
-    const converter = loadDataConverter(createDataConverter(newRoot(), []));
+    const converter = loadDataConverter(createDataConverter(createPayloadCodec(createCipher('temporal', newRoot()))));
     const cause = new Error('canary-cause');
     const thrown = ApplicationFailure.create({
       message: 'canary-message',
@@ -110,7 +110,7 @@ describe('createDataConverter()', () => {
   });
 
   it('encrypts values sent to Temporal', async () => {
-    const converter = loadDataConverter(createDataConverter(newRoot(), []));
+    const converter = loadDataConverter(createDataConverter(createPayloadCodec(createCipher('temporal', newRoot()))));
     const payloads = await encodeToPayloads(converter, { phone: '+12025550100' }, 'second');
     assert.equal(payloads?.length, 2);
     assert.equal(textOf(payloads?.[0]?.data).includes('2025550100'), false);

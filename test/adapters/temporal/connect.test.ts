@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { after, describe, it } from 'node:test';
 import { Metadata } from '@grpc/grpc-js';
 import type { Client, Connection } from '@temporalio/client';
+import { createPayloadCodec } from '../../../adapters/temporal/codec.ts';
 import {
   connectTemporal,
   createDataConverter,
@@ -13,8 +14,8 @@ import {
   isTemporalOutage,
   pauseAfterTry,
 } from '../../../adapters/temporal/connect.ts';
-import { createTraceCipher } from '../../../adapters/temporal/trace.ts';
 import { Secret } from '../../../platform/config/secret.ts';
+import { createCipher } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
 import { uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';
@@ -32,8 +33,8 @@ after(async () => {
 
 function connectTo(address: string): Client {
   const key = new Secret(randomBytes(32).toString('base64'));
-  const dataConverter = createDataConverter(key, []);
-  const traceCipher = createTraceCipher(key, []);
+  const dataConverter = createDataConverter(createPayloadCodec(createCipher('temporal', key)));
+  const traceCipher = createCipher('trace', key);
   const client = connectTemporal({
     address,
     namespace: 'default',
