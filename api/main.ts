@@ -102,7 +102,7 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   const estimator = open.use(startEstimator());
   const own = await assemble(config, connections, { registry, messaging });
   const deps: ApiDeps = { ...own, ...messaging.deps, estimator, recordSpan: collector.record };
-  const codec = createWorkflowCodec(config.KEYS);
+  const codec = createWorkflowCodec(config.KEYS, { isShown: true });
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
   const codecServer = createHttpServer(codecApp);
   open.use(await listen(codecServer, config.CODEC_PORT, config.CODEC_HOST));

@@ -29,7 +29,7 @@ export interface TemporalAccess extends AsyncDisposable {
 /** Connects to Temporal. @throws {Error} a variable is missing or invalid */
 export function openTemporal(env: Record<string, string>): TemporalAccess {
   const config = readVariables(['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE'], env);
-  const keys = readOperatorKeys(env);
+  const keys = readOperatorKeys(env, ['PAYLOAD_KEY']);
   const client = connectTemporal({
     address: config.TEMPORAL_ADDRESS,
     namespace: config.TEMPORAL_NAMESPACE,
@@ -77,7 +77,7 @@ export interface UserAccess extends AsyncDisposable {
 /** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
 export function openUsers(env: Record<string, string>): UserAccess {
   const config = readVariables(['DATABASE_URL', 'REDIS_URL'], env);
-  const keys = readOperatorKeys(env);
+  const keys = readOperatorKeys(env, ['PAYLOAD_KEY', 'DATA_KEY']);
   const database = connectMongo(config.DATABASE_URL, () => undefined);
   const redis = connectRedis(config.REDIS_URL, () => undefined);
   const around = createFactChanges(redis);

@@ -146,9 +146,10 @@ function isIn(holders: readonly Role[], holder: Holder): boolean {
   return holder === 'operator' || holders.includes(holder);
 }
 
-/** Derives the keys of a role from the root keys, as the text of `KEYS`: `purpose.keyId.key`, separated by spaces. */
+/** Derives the keys of a role from the root keys that are given, as the text of `KEYS`: `purpose.keyId.key`, separated by spaces. */
 export function deriveKeys(holder: Holder, roots: Roots): string {
   return purposesOf(holder)
+    .filter((purpose) => roots[rootOf(purpose)] !== undefined)
     .flatMap((purpose) =>
       roots[rootOf(purpose)].map(
         (root) => `${purpose}.${keyIdOf(root)}.${partOf(root, purpose).toString('base64url')}`,

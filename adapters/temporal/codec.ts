@@ -34,16 +34,23 @@ export function createPayloadCodec(cipher: Cipher): PayloadCodec {
   };
 }
 
-/** Creates the codec of clients and of the role that hosts workflows, with the boxes that they have. */
-export function createWorkflowCodec(keys: KeyRing): PayloadCodec {
+/**
+ * Creates the codec of clients and of the role that hosts workflows, with the boxes that they have.
+ *
+ * @param options.isShown shows in place of what is sealed to another role to which one it is, instead of failing
+ */
+export function createWorkflowCodec(keys: KeyRing, { isShown = false }: { isShown?: boolean } = {}): PayloadCodec {
   const cipher = keys.cipher('temporal');
   const boxes = new Map<string, Box>();
   for (const name of keys.purposes.flatMap((purpose) => /^((?:input|result)-\w+)\+psk$/.exec(purpose)?.[1] ?? [])) {
     boxes.set(name, keys.box(name as BoxName));
   }
+  const openable = new Set([...boxes.keys()].filter((name) => keys.purposes.includes(`${name}+open`)));
   const opened = (payload: Payload): Payload => {
     if (isEncoded(payload, encoding)) return decrypted(cipher, payload);
-    return isEncoded(payload, sealedEncoding) ? unsealed(boxes, payload) : payload;
+    if (!isEncoded(payload, sealedEncoding)) return payload;
+    const name = boxNameOf(payload);
+    return isShown && !openable.has(name) ? shown(name) : unsealed(boxes, payload);
   };
   return {
     async encode(payloads) {
@@ -108,6 +115,16 @@ function sealed(name: string, box: Box, payload: Payload): Payload {
     },
     data,
   };
+}
+
+function boxNameOf({ metadata }: Payload): string {
+  const named = metadata?.[boxField];
+  return named ? decode(named) : '';
+}
+
+function shown(name: string): Payload {
+  const text = JSON.stringify(`sealed to the role ${name.replace(/^.*-/, '')}`);
+  return { metadata: { [METADATA_ENCODING_KEY]: encode('json/plain') }, data: encode(text) };
 }
 
 function unsealed(boxes: ReadonlyMap<string, Box>, payload: Payload): Payload {

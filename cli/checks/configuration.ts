@@ -47,7 +47,7 @@ export async function checkCaptcha(env: Record<string, string>): Promise<Finding
     const advice = 'Bots can request codes: add captcha to REGISTRATION_STEPS.';
     return [{ check, verdict: 'warning', about: 'not a registration step', advice }];
   }
-  createConfiguredCaptcha({ ...config, KEYS: readOperatorKeys(env) });
+  createConfiguredCaptcha({ ...config, KEYS: readOperatorKeys(env, ['PAYLOAD_KEY']) });
   if (provider !== 'altcha' && secret !== undefined && testSecrets.includes(secret.reveal())) {
     const advice = 'Every captcha passes with them: set the keys of your own site.';
     return [{ check, verdict: 'warning', about: `${provider} with the test keys of the provider`, advice }];

@@ -59,17 +59,17 @@ export function deriveKeysIn(
   return problems.length > before ? undefined : deriveKeys(holder, roots);
 }
 
-/** Returns the root keys of an installation. @throws {Error} names those that are missing or invalid */
-export function readRoots(env: NodeJS.ProcessEnv): Roots {
+/** Returns root keys of an installation. @throws {Error} names those that are missing or invalid */
+export function readRoots(env: NodeJS.ProcessEnv, names: readonly RootName[] = rootNames): Roots {
   const problems: string[] = [];
-  const roots = parseRoots(rootNames, env, problems);
+  const roots = parseRoots(names, env, problems);
   if (problems.length > 0) throw badConfiguration('', problems);
   return roots;
 }
 
-/** Returns every key that the operator's tool has, from the root keys. @throws {Error} as `readRoots` */
-export function readOperatorKeys(env: NodeJS.ProcessEnv): KeyRing {
-  return parseKeyRing(deriveKeys('operator', readRoots(env)));
+/** Returns the keys that the operator's tool derives from root keys. @throws {Error} as `readRoots` */
+export function readOperatorKeys(env: NodeJS.ProcessEnv, names: readonly RootName[] = rootNames): KeyRing {
+  return parseKeyRing(deriveKeys('operator', readRoots(env, names)));
 }
 
 function parseRoots(chosen: readonly RootName[], env: NodeJS.ProcessEnv, problems: string[]): Roots {

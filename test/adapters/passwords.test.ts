@@ -74,7 +74,7 @@ describe('createPasswords()', () => {
         assert.deepEqual(begun, order.slice(0, ended + max));
         running[ended]?.resolve(ended === 1 ? 'right' : 'wrong');
       }
-      assert.deepEqual(await Promise.all(jobs), ['wrong', true, 'wrong', false]);
+      assert.deepEqual(await Promise.all(jobs), ['wrong#00000001', true, 'wrong#00000001', false]);
     }
   });
 

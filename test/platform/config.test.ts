@@ -110,7 +110,10 @@ describe('readConfig()', () => {
       /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value\n {2}AUDIT_KEY is a sample value\n {2}JWT_SECRET is a/,
     );
     assert.match(message('registration'), /PAYLOAD_KEY is a sample value\n {2}DATA_KEY is a sample value/);
-    assert.match(message('directory'), /PAYLOAD_KEY is a sample value\n {2}AUDIT_KEY is a sample value\n {2}LDAP_BIND_PASSWORD is a sample value/);
+    assert.match(
+      message('directory'),
+      /PAYLOAD_KEY is a sample value\n {2}AUDIT_KEY is a sample value\n {2}LDAP_BIND_PASSWORD is a sample value/,
+    );
     assert.match(message('delivery'), /PAYLOAD_KEY is a sample value/);
   });
 

@@ -6,7 +6,15 @@ import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_DHKEM_X25519_HKDF_S
 import { type Role, roles } from '../../platform/config/roles.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import { derivePrivateKey, open, publicBytesOf, readPublicKey, seal } from '../../platform/hpke.ts';
-import { type BoxName, boxes, deriveKeys, keyPurposes, parseKeyRing, purposesOf, type Roots } from '../../platform/keyring.ts';
+import {
+  type BoxName,
+  boxes,
+  deriveKeys,
+  keyPurposes,
+  parseKeyRing,
+  purposesOf,
+  type Roots,
+} from '../../platform/keyring.ts';
 
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));
 const rootsOf = (current: Secret, ...older: Secret[]): Roots => ({
@@ -69,9 +77,22 @@ describe('the keys of a role', () => {
     type Row = { sealers: readonly Role[]; openers: readonly Role[] };
     for (const [name, { sealers, openers }] of Object.entries<Row>(boxes) as [BoxName, Row][]) {
       const sealed = sealers.map((role) => ringOf(role).box(name).sealText('a secret', 'here'));
-      for (const role of openers) assert.equal(ringOf(role).box(name).openText(sealed[0] ?? '', 'here'), 'a secret');
+      for (const role of openers)
+        assert.equal(
+          ringOf(role)
+            .box(name)
+            .openText(sealed[0] ?? '', 'here'),
+          'a secret',
+        );
       for (const role of roles.filter((one) => !openers.includes(one)))
-        assert.throws(() => ringOf(role).box(name).openText(sealed[0] ?? '', 'here'), /has no key|No key/, role);
+        assert.throws(
+          () =>
+            ringOf(role)
+              .box(name)
+              .openText(sealed[0] ?? '', 'here'),
+          /has no key|No key/,
+          role,
+        );
       for (const role of roles.filter((one) => !sealers.includes(one)))
         assert.throws(() => ringOf(role).box(name).sealText('x', ''), /has no key|cannot seal/, role);
     }
