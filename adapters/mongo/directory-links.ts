@@ -59,7 +59,7 @@ function createLinks({ users, claims, hashOf, cipher, accountOf }: LinkTools) {
     /** Returns the account that is linked to a directory entry, or undefined. */
     async findByDirectoryId(directoryId: string): Promise<Account | undefined> {
       const ids = hashOf.all('directory', directoryId).map((hash) => `directory:${hash}`);
-      const claim = await claims.findOne({ _id: trusted({ $in: ids }) }).lean();
+      const [claim] = await claims.find({ _id: trusted({ $in: ids }) }).lean();
       const user = claim && (await users.findById(claim.userId).lean());
       return user ? accountOf(user) : undefined;
     },
