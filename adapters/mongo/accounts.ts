@@ -13,12 +13,12 @@
 import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../../domain/account.ts';
 import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
-import { currentNumber, formerNumbers } from '../../domain/renumbered-numbers.ts';
+import { currentNumber } from '../../domain/renumbered-numbers.ts';
 import { skeletonOf } from '../../domain/usernames.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 import { createDirectoryLinks } from './directory-links.ts';
-import { type HashOf, hashesWith } from './identity-hashes.ts';
+import { claimIds, type HashOf, hashesWith, phonesOf } from './identity-hashes.ts';
 import { type AroundChange, changesAround } from './person-changes.ts';
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
@@ -523,34 +523,11 @@ function claimedAs({ kind, value }: Identifier): string {
   return kind === 'email' ? emailKey(value) : currentNumber(value);
 }
 
-function claimIds(identity: ContactIdentity, hashOf: HashOf): string[] {
-  return claimGroups(identity, hashOf).flat();
-}
-
-/** Returns the claims of an identity: for each what is claimed, by every key, that of the current one first. */
-export function claimGroups(identity: ContactIdentity, hashOf: HashOf): string[][] {
-  const { username, email, phone, directoryId } = identity;
-  const claims: [kind: string, value: string | undefined][] = [
-    ['directory', directoryId],
-    ['username', username && usernameKey(username)],
-    ['lookalike', username && skeletonOf(username)],
-    ...(phone ? phonesOf(phone) : []).map((number): [string, string] => ['phone', number]),
-    ['email', email && emailKey(email)],
-  ];
-  return claims.flatMap(([kind, value]) => (value ? [hashOf.all(kind, value).map((hash) => `${kind}:${hash}`)] : []));
-}
-
 /** The claims by which an identifier is found; the first that exists counts. */
 function identifierClaims(identifier: Identifier, hashOf: HashOf): string[] {
   const { kind, value } = identifier;
   const values = kind === 'phone' ? phonesOf(value) : [claimedAs(identifier)];
   return values.flatMap((one) => hashOf.all(kind, one).map((hash) => `${kind}:${hash}`));
-}
-
-/** A number as it is today, and as it was. */
-function phonesOf(phone: string): string[] {
-  const today = currentNumber(phone);
-  return [today, ...formerNumbers(today)];
 }
 
 function isLookalike(claimId: string): boolean {

@@ -8,8 +8,8 @@
 import { type Connection, type Model, trusted } from 'mongoose';
 import { type ContactIdentity, emailKey } from '../../domain/identity.ts';
 import type { Cipher } from '../../platform/crypto.ts';
-import { type ClaimDocument, claimGroups, type UserDocument } from './accounts.ts';
-import { hashesWith } from './identity-hashes.ts';
+import type { ClaimDocument, UserDocument } from './accounts.ts';
+import { claimGroups, hashesWith } from './identity-hashes.ts';
 
 /** A page of accounts that have the current keys. */
 export interface ReencryptedPage {
