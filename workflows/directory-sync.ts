@@ -12,10 +12,11 @@
  * entries missing is ignored: a wrong search base or filter is the more likely cause.
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { executeChild, makeContinueAsNewFunc, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { DirectorySyncActivities, Renamed, SyncedPage } from '../activities/directory-sync.ts';
 import { identityChangeWorkflowId, userAdministrationWorkflowId } from '../domain/workflow-ids.ts';
+import { continueOnCurrentBuild } from './continuation.ts';
 import { identityChange } from './identity-change.ts';
 import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
@@ -53,18 +54,13 @@ const { readEntryStatuses } = proxyActivities<DirectoryActivities>({
   retry,
 });
 
-/** Each run is pinned; the next one begins on the version that is current by then. */
-const continueOnCurrentVersion = makeContinueAsNewFunc<typeof directorySync>({
-  initialVersioningBehavior: 'AUTO_UPGRADE',
-});
-
 /** Checks every linked account. Returns how many were checked and how many disabled. Idempotent. */
 export async function directorySync(
   { afterId, ...found }: SyncState = { afterId: '', checked: 0, disabled: 0 },
 ): Promise<Synced> {
   let next: string | undefined = afterId;
   for (let page = 0; next !== undefined; page++) {
-    if (page === pagesMax) await continueOnCurrentVersion({ afterId: next, ...found });
+    if (page === pagesMax) await continueOnCurrentBuild<typeof directorySync>({ afterId: next, ...found });
     const { people, nextId }: SyncedPage = await readWatched({ afterId: next });
     const disabled = await check(people);
     if (disabled === undefined) return { ...found, isCut: true };

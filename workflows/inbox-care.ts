@@ -9,8 +9,9 @@
  *
  * There are no compensations: each step is retried until it succeeds, and a repeat finds what was done.
  */
-import { makeContinueAsNewFunc, proxyActivities } from '@temporalio/workflow';
+import { proxyActivities } from '@temporalio/workflow';
 import type { CareResult, IdleDevice, InboxCareActivities } from '../activities/inbox-care.ts';
+import { continueOnCurrentBuild } from './continuation.ts';
 import { Flow } from './flow.ts';
 import { notifyOwner } from './notification.ts';
 import { wakeDevices } from './wake-up.ts';
@@ -36,15 +37,12 @@ const { careForInboxes, expireArchive, noteIdleWarning } = proxyActivities<Inbox
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '1m' },
 });
 
-/** Each run is pinned; the next one begins on the version that is current by then. */
-const continueOnCurrentVersion = makeContinueAsNewFunc<typeof inboxCare>({ initialVersioningBehavior: 'AUTO_UPGRADE' });
-
 /** Cares for all inboxes. Returns what it did, in messages and devices. Idempotent. */
 export async function inboxCare(state?: CareState): Promise<Cared> {
   const done = state ?? { cursor: '0', now: Date.now(), moved: 0, expired: 0, suspended: 0, warned: 0 };
   const { now } = done;
   for (let part = 0; ; part++) {
-    if (part === partsMax) await continueOnCurrentVersion(done);
+    if (part === partsMax) await continueOnCurrentBuild<typeof inboxCare>(done);
     const { cursor, idle, ...found } = await careForInboxes({ now, cursor: done.cursor });
     done.cursor = cursor;
     done.moved += found.moved;
