@@ -5,6 +5,7 @@
  */
 import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
@@ -25,12 +26,13 @@ export interface Gateway extends AsyncDisposable {
 /**
  * Connects to the dependencies and listens.
  *
- * @throws {Error} a port is in use
+ * @throws {Error} a port is in use, or the database lacks migrations
  */
 export async function openGateway(config: Config<'gateway'>, log: Logger): Promise<Gateway> {
   await using open = new AsyncDisposableStack();
   const collector = open.use(await connectCollector('gateway', config, log));
   const connections = open.use(connect(config, log, collector));
+  await requireMigrated(connections.database, log);
   const registry = new Registry();
   collectProcessMetrics(registry);
   const { events, auditLog } = createAuditedEvents({ role: 'gateway', config, log, registry }, (hooks) =>

@@ -13,6 +13,7 @@ import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
@@ -86,12 +87,13 @@ export interface Api extends AsyncDisposable {
 /**
  * Connects to the dependencies and listens.
  *
- * @throws {Error} a port is in use
+ * @throws {Error} a port is in use, or the database lacks migrations
  */
 export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> {
   await using open = new AsyncDisposableStack();
   const collector = open.use(await connectCollector('api', config, log));
   const connections = open.use(connect(config, log, collector));
+  await requireMigrated(connections.database, log);
   const registry = new Registry();
   const { events, auditLog } = createAuditedEvents({ role: 'api', config, log, registry }, (hooks) =>
     createAuditLog(connections.redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),

@@ -38,6 +38,14 @@ const nouns: Record<string, Noun> = {
     about: 'generate keys for the configuration',
     load: async () => (await import('./keys.ts')).keys,
   },
+  migrate: {
+    about: 'run the migrations that the database lacks',
+    load: async () => (await import('./migrate.ts')).migration,
+  },
+  deploy: {
+    about: 'list the versions of the workers; make one current; wait until an older one may stop',
+    load: async () => (await import('./deploy.ts')).deploy,
+  },
   doctor: {
     about: 'check the configuration and every dependency that it names',
     load: async () => (await import('./doctor.ts')).doctor,

@@ -26,6 +26,7 @@ import { createArchive } from '../adapters/mongo/archive.ts';
 import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
@@ -58,6 +59,7 @@ import { progress } from './progress.ts';
 async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
   const { log, events, redis } = tools;
   const database = openDatabase(config, log);
+  await requireMigrated(database, log);
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
@@ -114,10 +116,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
       },
       workflowBundle: { codePath: bundle },
     },
-    prepare: async (connection) => {
-      await ensureSchedules(connection, config);
-      await deviceStores.archive.prepare();
-    },
+    prepare: (connection) => ensureSchedules(connection, config),
     startReads: [bundle],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),

@@ -2,6 +2,7 @@
 import { hasAuditTemplate } from '../../adapters/elastic/audit-reader.ts';
 import { pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo } from '../../adapters/mongo/connect.ts';
+import { type MigrationState, readMigrations } from '../../adapters/mongo/migrate.ts';
 import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis } from '../../adapters/redis/connect.ts';
 import { checkDurability, type DurabilityReport } from '../../adapters/redis/durability.ts';
@@ -62,7 +63,7 @@ function durabilityFinding(durability: MessageDurability, report: DurabilityRepo
   return { check, verdict: 'ok', about: `durability ${durability}, ${replicas} replicas` };
 }
 
-/** Checks that MongoDB answers and accepts the credentials. */
+/** Checks that MongoDB answers, accepts the credentials and has the migrations of this build. */
 export async function checkMongo(env: Record<string, string>): Promise<Finding[]> {
   const { DATABASE_URL: url } = readVariables(['DATABASE_URL'], env);
   const failed = Promise.withResolvers<never>();
@@ -70,7 +71,10 @@ export async function checkMongo(env: Record<string, string>): Promise<Finding[]
   try {
     await Promise.race([database.ping(), failed.promise]);
     const { version } = (await database.connection.db?.admin().serverInfo()) ?? {};
-    return [{ check: 'mongodb', verdict: 'ok', about: `version ${version}` }];
+    return [
+      { check: 'mongodb', verdict: 'ok', about: `version ${version}` },
+      migrationsFinding(await readMigrations(database.connection)),
+    ];
   } catch (err) {
     const { codeName, message } = err as Error & { codeName?: string };
     const isLogin = codeName === 'AuthenticationFailed' || codeName === 'Unauthorized' || /auth/i.test(message);
@@ -79,6 +83,17 @@ export async function checkMongo(env: Record<string, string>): Promise<Finding[]
       : `does not answer: ${reasonIn(message)}`;
     return [{ check: 'mongodb', verdict: 'failed', about, advice: 'Check DATABASE_URL and that MongoDB runs.' }];
   }
+}
+
+function migrationsFinding({ pending, unknown }: MigrationState): Finding {
+  const check = 'migrations';
+  if (pending.length > 0) {
+    const advice = 'npx vyry migrate: processes of this build do not start before.';
+    return { check, verdict: 'failed', about: `missing: ${pending.join(', ')}`, advice };
+  }
+  if (unknown.length === 0) return { check, verdict: 'ok', about: 'the database has all of them' };
+  const advice = 'This is an older build. It works one release back at most; see docs/deploy.md.';
+  return { check, verdict: 'warning', about: `the database has later ones: ${unknown.join(', ')}`, advice };
 }
 
 /** Checks that Elasticsearch, if configured, accepts the API key and has the index template of audit events. */

@@ -52,14 +52,14 @@ describe('vyry doctor', () => {
     assert.deepEqual([code, stderr], [0, '']);
     assert.deepEqual(
       findings.filter(({ verdict }) => verdict !== 'ok').map(({ check, about }) => `${check}: ${about}`),
-      [],
+      ['worker versions: no WORKER_DEPLOYMENT: a deploy moves every workflow'],
     );
     assert.match(of('redis'), /^ok: version \d.*append-only file on$/);
     assert.match(of('worker registration'), /polls? its task queue/);
     assert.match(of('audit log'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
-      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid', 'push'],
+      ...['configuration', 'mongodb', 'migrations', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid', 'push'],
       'signal-server',
       ...['elasticsearch', 'captcha'],
     ]) {
