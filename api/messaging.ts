@@ -4,7 +4,7 @@ import { createArchive } from '../adapters/mongo/archive.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices } from '../adapters/mongo/devices.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { isRedisOutage } from '../adapters/redis/outages.ts';
 import { createConversationCache } from '../adapters/redis/conversations.ts';
 import { checkDurability } from '../adapters/redis/durability.ts';
 import { createIdempotency } from '../adapters/redis/idempotency.ts';

@@ -15,6 +15,7 @@ import {
 } from '../platform/audit.ts';
 import { readVariables } from '../platform/config/config.ts';
 import { deriveKey } from '../platform/crypto.ts';
+import { notedOutage } from '../platform/outages.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
 
@@ -132,10 +133,8 @@ async function read(elastic: Elastic, prefix: string, wanted: AuditFilter & { si
   try {
     return await readNewest(elastic, prefix, wanted);
   } catch (err) {
-    const { statusCode } = err as { statusCode?: number };
-    const isLogin = statusCode === 401 || statusCode === 403;
-    const why = isLogin ? `refuses the API key (${statusCode}); it needs read on ${prefix}-*` : 'does not answer';
-    throw new Error(`Elasticsearch ${why}. Run vyry doctor for details.`);
+    if (notedOutage(err)?.reason !== 'credentials-refused') throw err;
+    throw new Error(`Elasticsearch refuses the API key; it needs read on ${prefix}-*. Run vyry doctor for details.`);
   }
 }
 

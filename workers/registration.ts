@@ -23,7 +23,8 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { createArchive } from '../adapters/mongo/archive.ts';
-import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { connectMongo } from '../adapters/mongo/connect.ts';
+import { isMongoOutage } from '../adapters/mongo/outages.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
@@ -31,7 +32,7 @@ import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
+import { isRedisOutage } from '../adapters/redis/outages.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';

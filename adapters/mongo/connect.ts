@@ -6,6 +6,8 @@
  * recovers automatically; `isMongoOutage` recognizes such errors.
  */
 import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
+import { Failure } from '../../domain/failures.ts';
+import { noteOutage } from '../../platform/outages.ts';
 
 const serverMs = 3000;
 const answerMs = 10_000;
@@ -32,7 +34,12 @@ function optionsOf(times: MongoTimes): ConnectOptions & { bufferTimeoutMS: numbe
 /** A database connection. Disposing it closes it and ends the attempts to connect. */
 export interface Database extends AsyncDisposable {
   readonly connection: Connection;
-  /** Checks that the server answers. @throws {Error} the server does not answer */
+  /**
+   * Checks that the server answers and takes writes.
+   *
+   * @throws {Error} the server does not answer
+   * @throws {Failure} unavailable: it is not the primary of its replica set
+   */
   ping(): Promise<void>;
 }
 
@@ -41,6 +48,10 @@ export function connectMongo(url: string, onError: (err: unknown) => void, times
   const connection = createConnection();
   // prevents operator injection: an object in place of a value is compared, not interpreted as query operators
   connection.set('sanitizeFilter', true);
+  // a command that has waited for the first connection in vain
+  connection.on('buffer-end', ({ error }: { error?: Error }) => {
+    noteOutage(error, { dependency: 'mongodb', reason: 'no-answer' });
+  });
   const closed = new AbortController();
   const open = () => connection.openUri(url, optionsOf(times));
   const opened = openForEver(open, closed.signal, onError);
@@ -48,7 +59,8 @@ export function connectMongo(url: string, onError: (err: unknown) => void, times
     connection,
     async ping() {
       await connection.asPromise();
-      await connection.db?.command({ ping: 1 });
+      const { isWritablePrimary = true } = (await connection.db?.command({ hello: 1 })) ?? {};
+      if (!isWritablePrimary) throw new Failure('unavailable', { reason: 'not-primary' });
     },
     async [Symbol.asyncDispose]() {
       closed.abort();
@@ -56,17 +68,6 @@ export function connectMongo(url: string, onError: (err: unknown) => void, times
       await opened;
     },
   };
-}
-
-/** Returns whether an error means that MongoDB is unavailable, as opposed to a refused operation. */
-export function isMongoOutage(err: unknown): boolean {
-  if (!(err instanceof Error)) return false;
-  // insertMany wraps connection errors
-  if (err instanceof mongo.MongoBulkWriteError) return isMongoOutage(err.errorResponse);
-  if (err instanceof mongo.MongoNetworkError || err instanceof mongo.MongoServerSelectionError) return true;
-  return /buffering timed out|MongooseServerSelection|MongoNotConnected|PoolCleared|Topology is closed/.test(
-    `${err.name} ${err.message}`,
-  );
 }
 
 /** Returns whether an insert failed because the `_id` exists. */
