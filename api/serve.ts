@@ -18,6 +18,7 @@ import type { AnswerOf, Auth, BodyOf, Idempotent, Operation, QueryOf, RpcOperati
 import { isSecret } from '../contract/schemas.ts';
 import { Failure } from '../domain/failures.ts';
 import type { AuthSession } from '../domain/session.ts';
+import { withinBudget, withNewBudget } from '../platform/budget.ts';
 import { keyedHash, newId, newToken } from '../platform/crypto.ts';
 import {
   authenticate,
@@ -125,12 +126,14 @@ export function servedBy<T extends Record<string, RpcOperation>, D = ApiDeps>(
 }
 
 /**
- * Executes an operation.
+ * Executes an operation, within the budget of its request.
  *
- * @throws {Failure} what the operation lists, and idempotency-key-reused
+ * @throws {Failure} what the operation lists, idempotency-key-reused, and unavailable without an answer in time
  */
-export async function serve(deps: ApiDeps, served: Served, request: ApiRequest): Promise<ApiAnswer> {
-  return execute(deps, served, { ...request, holder: await authenticate(deps, served.operation, request) });
+export function serve(deps: ApiDeps, served: Served, request: ApiRequest): Promise<ApiAnswer> {
+  return withinBudget(deps.config.REQUEST_BUDGET_MS, async () =>
+    execute(deps, served, { ...request, holder: await authenticate(deps, served.operation, request) }),
+  );
 }
 
 /**
@@ -146,7 +149,10 @@ export async function serveConnection<D extends ServeDeps>(
 ): Promise<ApiAnswer> {
   const holder = holderOfSession(served.operation.auth, connection.session);
   const request = { params: {}, query: undefined, body, authorization: undefined, caller };
-  return execute(deps, served, { ...request, holder, connection });
+  // the context of a connection is that of another request
+  return withNewBudget(deps.config.REQUEST_BUDGET_MS, () =>
+    execute(deps, served, { ...request, holder, connection }),
+  );
 }
 
 /** A request of an authenticated caller. */

@@ -13,6 +13,7 @@ import {
   pseudonymOf,
   verifyAuditLog,
 } from '../platform/audit.ts';
+import { outsideBudget } from '../platform/budget.ts';
 import { readVariables } from '../platform/config/config.ts';
 import { deriveKey } from '../platform/crypto.ts';
 import { notedOutage } from '../platform/outages.ts';
@@ -41,6 +42,7 @@ const tail: Command = {
     registration: { value: 'id', about: 'only events of this registration' },
     limit: { value: 'number', about: 'number of events to start with (20)' },
   },
+  budget: 'read',
   async run({ values, flags, env, show }) {
     const filter = readFilter(values);
     const size = readLimit(values.limit);
@@ -49,7 +51,9 @@ const tail: Command = {
     const print = (event: AuditEvent) => show({ json: event, text: lineOf(event) });
     const first = await read(elastic, prefix, { ...filter, size });
     for (const event of first) print(event);
-    if (flags.has('follow')) await follow(first, (from) => read(elastic, prefix, { ...filter, ...from }), print);
+    if (!flags.has('follow')) return;
+    const readMore: Ask = (from) => read(elastic, prefix, { ...filter, ...from });
+    await outsideBudget(() => follow(first, readMore, print));
   },
 };
 
@@ -58,6 +62,7 @@ const verify: Command = {
   about: 'Verifies the whole audit log and lists events that were changed or removed after they were written.',
   details: `Removal by retention is not a fault. Dead letters in Redis are taken into account. The exit code is 1 if there are faults. ${elasticNote}`,
   options: {},
+  budget: 'none',
   async run({ env, show }) {
     await using access = openAudit(env);
     const { elastic, prefix } = access;

@@ -5,7 +5,8 @@
  */
 import { join } from 'node:path';
 import { Failure, type FailureCode } from '../domain/failures.ts';
-import { operatorEnvironment } from '../platform/config/config.ts';
+import { withNewBudget } from '../platform/budget.ts';
+import { operatorEnvironment, readVariables } from '../platform/config/config.ts';
 import { type Dependency, notedOutage, type Outage } from '../platform/outages.ts';
 import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
 
@@ -98,8 +99,15 @@ async function runCommand(
   const isJson = given.flags.has('json');
   const show = ({ json, text }: Shown) =>
     void terminal.output.write(isJson ? `${JSON.stringify(json, null, 2)}\n` : `${text}\n`);
-  await command.run({ ...given, env, terminal, show });
+  await withinItsBudget(command, env, () => command.run({ ...given, env, terminal, show }));
   return 0;
+}
+
+/** Runs a command within the time that it may take. @throws {Failure} unavailable: it takes longer */
+async function withinItsBudget({ budget }: Command, env: Record<string, string>, run: () => Promise<void>): Promise<void> {
+  if (budget === 'none') return run();
+  const name = budget === 'read' ? 'CLI_READ_BUDGET_MS' : 'REQUEST_BUDGET_MS';
+  return withNewBudget(readVariables([name], env)[name], run);
 }
 
 function isCommand(loaded: Command | Record<string, Command>): loaded is Command {
@@ -139,6 +147,8 @@ async function explain(err: unknown, { errors }: Terminal): Promise<number> {
 }
 
 function messageOf(err: unknown): string {
+  if (err instanceof Failure && err.context.reason === 'out-of-time')
+    return 'The command took too long and was given up. Run vyry doctor for details.';
   if (err instanceof Failure) return err.context.message ?? sentences[err.code] ?? err.code.replaceAll('-', ' ');
   const text = err instanceof Error ? err.message : String(err);
   if (!text.startsWith('Bad configuration')) return text;

@@ -3,8 +3,15 @@
  * be newer than that of the server, so it stays at 8. Timeout: 10 s per call. When Elasticsearch is unavailable, calls
  * throw; `notedOutage` tells such errors from refusals.
  */
-import { Client, errors, Transport } from '@elastic/elasticsearch';
+import {
+  Client,
+  errors,
+  Transport,
+  type TransportRequestOptions,
+  type TransportRequestParams,
+} from '@elastic/elasticsearch';
 import type { Secret } from '../../platform/config/secret.ts';
+import { callTime } from '../../platform/budget.ts';
 import { noteOutage } from '../../platform/outages.ts';
 
 /** The Elasticsearch client. */
@@ -23,12 +30,15 @@ export interface ElasticOptions {
 
 const callMs = 10_000;
 
-/** Notes the outages among the errors of its calls. */
+/** Notes the outages among the errors of its calls, each of which ends with the budget of its request. */
 class WatchedTransport extends Transport {
   // the types of the base class have an overload for each kind of answer
-  override request = (async (...args: Parameters<Transport['request']>) => {
+  override request = (async (params: TransportRequestParams, options: TransportRequestOptions = {}) => {
+    const usualMs = Number(options.requestTimeout ?? callMs);
+    const requestTimeout = callTime(usualMs);
+    const within = requestTimeout < usualMs ? { ...options, requestTimeout } : options;
     try {
-      return await Transport.prototype.request.apply(this, args);
+      return await Transport.prototype.request.call(this, params, within);
     } catch (err) {
       const reason = reasonOf(err);
       throw reason === undefined ? err : noteOutage(err, { dependency: 'elasticsearch', reason });

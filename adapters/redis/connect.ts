@@ -2,13 +2,14 @@
  * The connection to Redis. Only this folder uses ioredis.
  *
  * Consistency: one command or one script is atomic. No script or transaction uses keys with different hash tags.
- * Timeout: a command fails after 5 s. While Redis is unavailable, commands fail after one retry and the connection is
+ * Timeout: a command fails after 5 s, or when the budget of its request ends. While Redis is unavailable, commands fail after one retry and the connection is
  * retried indefinitely. A connection to a primary that has become a replica is opened again, by the same address.
  * `isRedisOutage` distinguishes such errors from bugs.
  */
 import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
+import { callTime } from '../../platform/budget.ts';
 import { isReadOnly, watchOutages } from './outages.ts';
 
 export type { Redis };
@@ -30,7 +31,12 @@ const readOnlyMs = 1000;
 class TurnRedis extends Redis {
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
     holdUntilNextTurn(this.stream);
-    watchOutages(args[0]);
+    const [command] = args;
+    watchOutages(command);
+    const { commandTimeout = commandMs } = this.options;
+    const ms = callTime(commandTimeout);
+    // the driver sets its own time where a command has none yet
+    if (ms < commandTimeout) command.setTimeout(ms);
     return super.sendCommand(...args);
   }
 }

@@ -91,6 +91,20 @@ const probeFreshMs = 1000;
 const serving = 1;
 
 /**
+ * Asks the Temporal health service once.
+ *
+ * @throws {Error} no answer in time
+ * @throws {Failure} unavailable: the service reports that it is not serving
+ */
+export async function askServing(client: Client, timeoutMs: number): Promise<void> {
+  // the types of a client's connection do not have it
+  const { healthService } = client.connection as Connection;
+  const service = 'temporal.api.workflowservice.v1.WorkflowService';
+  const { status } = await client.withDeadline(Date.now() + timeoutMs, () => healthService.check({ service }));
+  if (status !== serving) throw new Failure('unavailable');
+}
+
+/**
  * Creates a probe of the Temporal health service. Concurrent callers share one request, and a success is reused for a
  * second. Failures are not cached.
  *
@@ -99,15 +113,10 @@ const serving = 1;
  */
 export function createTemporalProbe(client: Client): () => Promise<void> {
   let asked: { answer: Promise<void>; until: number } | undefined;
-  // the types of a client's connection have neither
-  const { healthService } = client.connection as Connection;
+  // the types of a client's connection do not have it
   const { client: grpc } = client.connection as unknown as { client: WithChannel };
   const isConnected = () => grpc.getChannel().getConnectivityState(false) === ready;
-  const ask = async () => {
-    const service = 'temporal.api.workflowservice.v1.WorkflowService';
-    const { status } = await client.withDeadline(Date.now() + probeMs, () => healthService.check({ service }));
-    if (status !== serving) throw new Failure('unavailable');
-  };
+  const ask = () => askServing(client, probeMs);
   return () => {
     const isUnderWay = asked?.until === Number.POSITIVE_INFINITY;
     // a running probe is shared; a lost connection invalidates the cached result

@@ -98,6 +98,8 @@ describe('send()', () => {
       21610: 'recipient-opted-out',
       21612: 'number-not-reachable',
       21614: 'number-not-mobile',
+      21635: 'number-not-mobile',
+      21266: 'number-not-valid',
       30450: 'fraud-suspected',
     };
     for (const [providerCode, reason] of Object.entries(reasons)) {

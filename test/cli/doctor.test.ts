@@ -299,6 +299,6 @@ describe('vyry audit tail', () => {
   it('reports that Elasticsearch is unavailable', async () => {
     const { code, stderr } = await vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' })(['audit', 'tail']);
     assert.equal(code, 1);
-    assert.match(stderr, /^Elasticsearch does not answer\./);
+    assert.match(stderr, /^Elasticsearch does not answer \(ELASTICSEARCH_URL\)/);
   });
 });
