@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { connectRedis, loadScript, type Redis } from '../../../adapters/redis/connect.ts';
+import { connectRedis, type Redis } from '../../../adapters/redis/connect.ts';
 import { isRedisOutage, redisOutageOf } from '../../../adapters/redis/outages.ts';
 import { follow, type OwnCluster, type OwnRedis, startOwnCluster, startOwnRedis } from '../../support/redis-servers.ts';
 import { until } from '../../support/until.ts';
@@ -19,10 +19,9 @@ async function reasonOf(command: Promise<unknown>): Promise<string | undefined> 
 
 /** Writes in the three ways of the product: by a command, a script and a transaction. */
 function writesOf(redis: Redis): Promise<unknown>[] {
-  const script = loadScript(redis, 'rate-limit');
   return [
     redis.set('key', 'value'),
-    script(['limit'], [Date.now(), 'try', 1, 0, 0, 1, 5, 1000]),
+    redis.eval("return redis.call('SET', KEYS[1], 'value')", 1, 'key'),
     redis.multi().set('key', 'value').exec(),
   ];
 }
@@ -76,14 +75,18 @@ describe('a Redis that answers and cannot work', () => {
 
   it('refuses commands while it reads its data', async () => {
     const { redis } = server;
-    await redis.debug('POPULATE', '20000', 'key', '100');
-    await redis.config('SET', 'key-load-delay', '200');
+    await redis.debug('POPULATE', '10000', 'key', '100');
+    await redis.bgrewriteaof();
+    await until(async () => !/aof_rewrite_(in_progress|scheduled):1/.test(await redis.info('persistence')));
+    // as long as the test likes
+    await redis.config('SET', 'key-load-delay', '10000');
     await redis.config('SET', 'loading-process-events-interval-bytes', '1024');
     const other = redis.duplicate();
-    const loading = other.debug('RELOAD', 'NOSAVE').catch(() => undefined);
+    const loading = other.debug('LOADAOF').catch(() => undefined);
     await until(async () => (await reasonOf(redis.get('key'))) === 'loading');
     await redis.config('SET', 'key-load-delay', '0');
     await loading;
+    await until(async () => (await redis.get('key')) !== undefined);
     other.disconnect();
   });
 
@@ -135,8 +138,10 @@ describe('a node of a cluster', () => {
 
 describe('a primary that became a replica', () => {
   it('is left for the new primary by its address', async () => {
-    await using old = await startOwnRedis();
-    await using next = await startOwnRedis();
+    // a replica is sent the data at once, not with others that may come
+    const settings = { 'repl-diskless-sync-delay': '0' };
+    await using old = await startOwnRedis({ settings });
+    await using next = await startOwnRedis({ settings });
     await using address = await openAddress(old.port);
     await follow(next, old);
     const redis = connectRedis(`redis://127.0.0.1:${address.port}`, () => undefined, { timeoutMs: 600_000 });
