@@ -133,7 +133,10 @@ async function assemble(
   const { redis, subscriber, database, temporal } = connections;
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
-  const checkDependencies = async () => [...(await checkAll(connections, { engines, policy })), await messaging.checkDurability()];
+  const checkDependencies = async () => [
+    ...(await checkAll(connections, { engines, policy })),
+    await messaging.checkDurability(),
+  ];
   collectProcessMetrics(registry);
   registerGauges(registry, {
     checkDependencies,

@@ -150,9 +150,7 @@ export async function serveConnection<D extends ServeDeps>(
   const holder = holderOfSession(served.operation.auth, connection.session);
   const request = { params: {}, query: undefined, body, authorization: undefined, caller };
   // the context of a connection is that of another request
-  return withNewBudget(deps.config.REQUEST_BUDGET_MS, () =>
-    execute(deps, served, { ...request, holder, connection }),
-  );
+  return withNewBudget(deps.config.REQUEST_BUDGET_MS, () => execute(deps, served, { ...request, holder, connection }));
 }
 
 /** A request of an authenticated caller. */

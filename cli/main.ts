@@ -104,7 +104,11 @@ async function runCommand(
 }
 
 /** Runs a command within the time that it may take. @throws {Failure} unavailable: it takes longer */
-async function withinItsBudget({ budget }: Command, env: Record<string, string>, run: () => Promise<void>): Promise<void> {
+async function withinItsBudget(
+  { budget }: Command,
+  env: Record<string, string>,
+  run: () => Promise<void>,
+): Promise<void> {
   if (budget === 'none') return run();
   const name = budget === 'read' ? 'CLI_READ_BUDGET_MS' : 'REQUEST_BUDGET_MS';
   return withNewBudget(readVariables([name], env)[name], run);

@@ -10,8 +10,8 @@ import {
   type TransportRequestOptions,
   type TransportRequestParams,
 } from '@elastic/elasticsearch';
-import type { Secret } from '../../platform/config/secret.ts';
 import { callTime } from '../../platform/budget.ts';
+import type { Secret } from '../../platform/config/secret.ts';
 import { noteOutage } from '../../platform/outages.ts';
 
 /** The Elasticsearch client. */
@@ -67,7 +67,9 @@ function reasonOf(err: unknown): string | undefined {
     const { type = '' } = (err.body as { error?: { type?: string } } | undefined)?.error ?? {};
     return refusalReason(err.statusCode ?? 0, type);
   }
-  return err instanceof errors.ConnectionError || err instanceof errors.NoLivingConnectionsError ? 'no-answer' : undefined;
+  return err instanceof errors.ConnectionError || err instanceof errors.NoLivingConnectionsError
+    ? 'no-answer'
+    : undefined;
 }
 
 /**

@@ -3,7 +3,7 @@
  * work. Commands note them on their errors, so that no other error is mistaken for one.
  */
 import { type Command, ReplyError } from 'ioredis';
-import { noteOutage, notedOutage, type Outage } from '../../platform/outages.ts';
+import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
 
 /**
  * Why Redis refuses a correct command, by the first word of its answer, which is the kind of the error.

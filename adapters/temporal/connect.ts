@@ -18,7 +18,7 @@ import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher } from '../../platform/crypto.ts';
-import { noteOutage, notedOutage, type Outage } from '../../platform/outages.ts';
+import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
 import { createPayloadCodec } from './codec.ts';
 import { traceInterceptor } from './trace.ts';

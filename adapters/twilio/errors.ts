@@ -6,32 +6,32 @@
 
 /** About the recipient: no other attempt and no other provider could reach them. The reason is for users and operators. */
 const recipientErrors: Readonly<Record<number, string>> = {
-  13_223: 'number-not-valid',
-  13_224: 'number-not-valid',
+  13223: 'number-not-valid',
+  13224: 'number-not-valid',
   // a premium number
-  21_202: 'number-not-reachable',
-  21_211: 'number-not-valid',
-  21_214: 'number-not-reachable',
+  21202: 'number-not-reachable',
+  21211: 'number-not-valid',
+  21214: 'number-not-reachable',
   // the account allows no calls to the country, or no messages (21408): operators choose countries so
-  21_215: 'country-not-enabled',
-  21_216: 'number-not-reachable',
-  21_217: 'number-not-valid',
+  21215: 'country-not-enabled',
+  21216: 'number-not-reachable',
+  21217: 'number-not-valid',
   // a short code
-  21_265: 'number-not-valid',
+  21265: 'number-not-valid',
   // our own number
-  21_266: 'number-not-valid',
-  21_408: 'country-not-enabled',
-  21_610: 'recipient-opted-out',
-  21_612: 'number-not-reachable',
-  21_614: 'number-not-mobile',
+  21266: 'number-not-valid',
+  21408: 'country-not-enabled',
+  21610: 'recipient-opted-out',
+  21612: 'number-not-reachable',
+  21614: 'number-not-mobile',
   // a landline in a country where Twilio does not try
-  21_635: 'number-not-mobile',
-  30_003: 'number-not-reachable',
-  30_004: 'message-blocked',
-  30_005: 'number-not-known',
-  30_006: 'number-not-mobile',
-  30_007: 'message-blocked',
-  30_450: 'fraud-suspected',
+  21635: 'number-not-mobile',
+  30003: 'number-not-reachable',
+  30004: 'message-blocked',
+  30005: 'number-not-known',
+  30006: 'number-not-mobile',
+  30007: 'message-blocked',
+  30450: 'fraud-suspected',
 };
 
 /** About our account, sender or message: an operator has to change something; meanwhile another provider may send. */

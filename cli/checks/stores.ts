@@ -40,7 +40,8 @@ export async function checkRedis(env: Record<string, string>): Promise<Finding[]
 function writeRefusalOf(field: (name: string) => string): Finding | undefined {
   const check = 'redis';
   const failed = (about: string, advice: string): Finding => ({ check, verdict: 'failed', about, advice });
-  if (field('role') === 'slave') return failed('is a replica, which takes no writes', 'REDIS_URL must lead to the primary.');
+  if (field('role') === 'slave')
+    return failed('is a replica, which takes no writes', 'REDIS_URL must lead to the primary.');
   const [used, max] = [Number(field('used_memory')), Number(field('maxmemory'))];
   const keepsAll = field('maxmemory_policy') === 'noeviction';
   if (max > 0 && used >= max && keepsAll) return failed('has no memory left', 'Raise maxmemory of Redis.');

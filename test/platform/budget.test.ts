@@ -18,9 +18,15 @@ const isOutOfTime = (err: unknown) => err instanceof Failure && err.context.reas
 
 describe('the budget of a request', () => {
   it('ends a request that has no answer in time, and lets every other result through', async () => {
-    await assert.rejects(withNewBudget(10, () => new Promise(() => undefined)), isOutOfTime);
+    await assert.rejects(
+      withNewBudget(10, () => new Promise(() => undefined)),
+      isOutOfTime,
+    );
     assert.equal(await withNewBudget(longMs, async () => 'done'), 'done');
-    await assert.rejects(withNewBudget(longMs, () => Promise.reject(new TypeError('bug'))), TypeError);
+    await assert.rejects(
+      withNewBudget(longMs, () => Promise.reject(new TypeError('bug'))),
+      TypeError,
+    );
   });
 
   it('gives each call no more than what is left, and nothing less than it needs', async () => {
@@ -29,10 +35,16 @@ describe('the budget of a request', () => {
       assert.equal(callTime(5000), 5000);
       assert.ok(callTime(2 * longMs) < longMs);
       assert.ok(Number.isInteger(callTime(2 * longMs)));
-      assert.equal(runWithoutBudget(() => callTime(2 * longMs)), 2 * longMs);
+      assert.equal(
+        runWithoutBudget(() => callTime(2 * longMs)),
+        2 * longMs,
+      );
     });
     const used = { ...createBudget(longMs), endsAt: performance.now() - 1 };
-    assert.equal(runWithBudget(used, () => callTime(5000)), 1);
+    assert.equal(
+      runWithBudget(used, () => callTime(5000)),
+      1,
+    );
   });
 
   it('is one for all that a request starts, and binds nothing after its end', async () => {
@@ -62,7 +74,10 @@ describe('the budget of a request', () => {
     assert.ok(budget.endsAt > endsAt);
     const ended = withNewBudget(10, async () => {
       await outsideBudget(async () => {
-        await assert.rejects(withNewBudget(100, () => new Promise(() => undefined)), isOutOfTime);
+        await assert.rejects(
+          withNewBudget(100, () => new Promise(() => undefined)),
+          isOutOfTime,
+        );
       });
       return 'waited';
     });

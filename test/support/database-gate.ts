@@ -43,15 +43,18 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
     }
     const read = createMessageReader();
     socket.on('data', (bytes: Buffer) => {
-      for (const message of read(bytes)) {
-        const command = commandIn(message);
-        if (trigger !== undefined && message.includes(trigger)) shut();
-        else if (command && answered?.commands.includes(command.name)) socket.write(answerTo(command, answered.document));
-        else upstream.write(message);
-      }
+      for (const message of read(bytes)) pass(message, socket, upstream);
     });
     upstream.pipe(socket);
   });
+
+  function pass(message: Buffer, socket: Socket, upstream: Socket): void {
+    if (trigger !== undefined && message.includes(trigger)) return shut();
+    const command = commandIn(message);
+    const isAnswered = command !== undefined && answered?.commands.includes(command.name);
+    if (isAnswered) socket.write(answerTo(command, answered?.document ?? {}));
+    else upstream.write(message);
+  }
 
   function shut(): void {
     isShut = true;

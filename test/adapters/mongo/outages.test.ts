@@ -77,7 +77,11 @@ describe('a MongoDB that answers and cannot work', () => {
       // one each: after the answer of a former primary the driver asks the server for its state first
       const job = all.at(index % all.length) ?? assert.fail;
       const errors = await errorsOf({ ok: 0, code, codeName, errmsg: 'said in other words' }, [job]);
-      assert.deepEqual(errors.map((err) => mongoOutageOf(err)?.reason), [reason], codeName);
+      assert.deepEqual(
+        errors.map((err) => mongoOutageOf(err)?.reason),
+        [reason],
+        codeName,
+      );
     }
   });
 
@@ -89,11 +93,18 @@ describe('a MongoDB that answers and cannot work', () => {
   it('is an outage when a write was made and its replica set did not confirm it', async () => {
     const writeConcernError = { code: 64, codeName: 'WriteConcernTimeout', errmsg: 'waiting' };
     const errors = await errorsOf({ ok: 1, n: 1, nModified: 1, writeConcernError }, writes);
-    assert.deepEqual(errors.map((err) => mongoOutageOf(err)?.reason), Array(3).fill('write-not-confirmed'));
+    assert.deepEqual(
+      errors.map((err) => mongoOutageOf(err)?.reason),
+      Array(3).fill('write-not-confirmed'),
+    );
   });
 
   it('is none when the operation is refused, whatever the words are', async () => {
-    for (const [code, codeName] of [[13, 'Unauthorized'], [121, 'DocumentValidationFailure'], [9, 'FailedToParse']]) {
+    for (const [code, codeName] of [
+      [13, 'Unauthorized'],
+      [121, 'DocumentValidationFailure'],
+      [9, 'FailedToParse'],
+    ]) {
       const errors = await errorsOf({ ok: 0, code, codeName, errmsg: 'not primary, Topology is closed, ECONNREFUSED' });
       assert.deepEqual([errors.length, errors.some(isMongoOutage)], [5, false], String(codeName));
     }
