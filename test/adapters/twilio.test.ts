@@ -128,6 +128,8 @@ describe('send()', () => {
       /^twilio 401 20003$/,
     );
     await assertUnavailable(connect({ from: 'not a sender!' }).send({ to, body, reference }), /^twilio 400 21212$/);
+    const refused = await failureOf(connect({ from: 'not a sender!' }).send({ to, body, reference }));
+    assert.equal(refused.context.reason, 'configuration-refused');
     assert.deepEqual(await messagesTo(fakes.outboxUrl, to), []);
   });
 

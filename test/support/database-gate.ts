@@ -49,7 +49,10 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
   });
 
   function pass(message: Buffer, socket: Socket, upstream: Socket): void {
-    if (trigger !== undefined && message.includes(trigger)) return shut();
+    if (trigger !== undefined && message.includes(trigger)) {
+      shut();
+      return;
+    }
     const command = commandIn(message);
     const isAnswered = command !== undefined && answered?.commands.includes(command.name);
     if (isAnswered) socket.write(answerTo(command, answered?.document ?? {}));
