@@ -166,9 +166,8 @@ describe('A registration, when external systems are unavailable', () => {
       const { status, body } = await ready();
       assert.deepEqual([status, body.dependencies.redis], [503, { status: 'down', reason }]);
       await stores.redis.config('SET', setting, '0');
-      await until(async () => (await start()).status === 201);
+      await until(async () => (await ready()).status === 200);
     }
-    await until(async () => (await ready()).status === 200);
   });
 
   it('is refused with 503 while MongoDB answers and is no primary; /health/ready says why', async () => {
@@ -218,7 +217,8 @@ describe('A registration, when external systems are unavailable', () => {
     await frozen(system.engines?.temporal, async () => {
       for (const command of [
         ['registrations', 'list'],
-        ['users', 'disable', user],
+        // what it has sent may still happen
+        ['users', 'enable', user],
       ])
         assert.match((await vyry(command)).stderr, /^Temporal or its workers do not answer/);
     });
