@@ -8,7 +8,7 @@ import helmet from 'helmet';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Operation } from '../contract/operation.ts';
 import { operations } from '../contract/operations.ts';
-import { createBudget, runWithBudget } from '../platform/budget.ts';
+import { createBudget } from '../platform/budget.ts';
 import { traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import type { ApiDeps, Caller, TrustProxy } from './deps.ts';
@@ -85,8 +85,9 @@ export function beginExchange(
   const address = addressOf(req, trust);
   const given = { ip: address, userAgent: headerOf(req, 'user-agent'), requestId: headerOf(req, 'x-request-id') };
   const trace = requestTrace({ ...given, traceparent });
-  const beganAt = now();
   const budget = createBudget(config.REQUEST_BUDGET_MS);
+  trace.budget = budget;
+  const beganAt = now();
   const exchange = res.locals;
   exchange.requestId = trace.requestId;
   exchange.address = address;
@@ -110,7 +111,7 @@ export function beginExchange(
       recordSpan({ ...spanOf(req, res), traceparent, parentId, beganAt });
     }
   });
-  traces.run(trace, () => runWithBudget(budget, next));
+  traces.run(trace, next);
 }
 
 /**

@@ -8,18 +8,16 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Failure } from '../domain/failures.ts';
+import { type Budget, traces } from './log.ts';
 
-/** The budget of a request or a command. */
-export interface Budget {
-  /** By `performance.now()`. */
-  endsAt: number;
-  isOver: boolean;
-  /** Waits in progress, and when the first of them began. */
-  waits: number;
-  waitsSince: number;
+/** The budgets of what has no trace, such as a command. A request has its budget in its trace, because each run of a store costs. */
+const budgets = new AsyncLocalStorage<Budget | undefined>();
+
+function currentBudget(): Budget | undefined {
+  const trace = traces.getStore();
+  const budget = trace === undefined ? budgets.getStore() : trace.budget;
+  return budget === undefined || budget.isOver ? undefined : budget;
 }
-
-const budgets = new AsyncLocalStorage<Budget>();
 
 /** Calls end so much earlier than the budget, so that the request ends with the error of the call, which names its system. */
 const marginMs = 200;
@@ -31,14 +29,10 @@ export function createBudget(ms: number): Budget {
   return { endsAt: performance.now() + ms, isOver: false, waits: 0, waitsSince: 0 };
 }
 
-/** Runs a function with a budget, which everything that it starts has. */
-export function runWithBudget<T>(budget: Budget, act: () => T): T {
-  return budgets.run(budget, act);
-}
-
-/** Runs a function without a budget: what it does is for many requests. */
+/** Runs a function without a budget: what it does is for many requests, or has its own limit. */
 export function runWithoutBudget<T>(act: () => T): T {
-  return budgets.exit(act);
+  const trace = traces.getStore();
+  return trace === undefined ? budgets.run(undefined, act) : traces.run({ ...trace, budget: undefined }, act);
 }
 
 /**
@@ -47,15 +41,18 @@ export function runWithoutBudget<T>(act: () => T): T {
  * @throws {Failure} unavailable: there is no result in time. `act` is not stopped, but its calls end by then
  */
 export function withinBudget<T>(ms: number, act: () => Promise<T>): Promise<T> {
-  const begun = budgets.getStore();
-  if (begun !== undefined && !begun.isOver) return untilEnd(begun, act());
-  return withNewBudget(ms, act);
+  const begun = currentBudget();
+  return begun === undefined ? withNewBudget(ms, act) : untilEnd(begun, act());
 }
 
 /** As `withinBudget`, with a budget of its own. */
 export function withNewBudget<T>(ms: number, act: () => Promise<T>): Promise<T> {
   const budget = createBudget(ms);
-  return untilEnd(budget, budgets.run(budget, act));
+  const trace = traces.getStore();
+  if (trace === undefined) return untilEnd(budget, budgets.run(budget, act));
+  // the same object: others note in it who is asking
+  trace.budget = budget;
+  return untilEnd(budget, act());
 }
 
 function untilEnd<T>(budget: Budget, job: Promise<T>): Promise<T> {
@@ -94,19 +91,19 @@ function leftOf({ endsAt, waits, waitsSince }: Budget): number {
 
 /** Returns how many milliseconds a call may take that takes at most `ms`: fewer where less is left of the budget. */
 export function callTime(ms: number): number {
-  const budget = budgets.getStore();
-  if (budget === undefined || budget.isOver) return ms;
+  const budget = currentBudget();
+  if (budget === undefined) return ms;
   const leftMs = leftOf(budget) - marginMs;
   return leftMs < ms ? Math.max(Math.ceil(leftMs), 1) : ms;
 }
 
 /** Waits for somebody else: the time of the wait does not count. It has its own limit, and so have the calls in it. */
 export async function outsideBudget<T>(wait: () => Promise<T>): Promise<T> {
-  const budget = budgets.getStore();
-  if (budget === undefined || budget.isOver) return await wait();
+  const budget = currentBudget();
+  if (budget === undefined) return await wait();
   if (budget.waits++ === 0) budget.waitsSince = performance.now();
   try {
-    return await budgets.exit(wait);
+    return await runWithoutBudget(wait);
   } finally {
     if (--budget.waits === 0) budget.endsAt += performance.now() - budget.waitsSince;
   }

@@ -5,15 +5,16 @@ import {
   callTime,
   createBudget,
   outsideBudget,
-  runWithBudget,
   runWithoutBudget,
   withinBudget,
   withNewBudget,
 } from '../../platform/budget.ts';
+import { traces } from '../../platform/log.ts';
 import { until } from '../support/until.ts';
 
 /** Far longer than the tests take. */
 const longMs = 3_600_000;
+const trace = { requestId: 'request', traceparent: '' };
 const isOutOfTime = (err: unknown) => err instanceof Failure && err.context.reason === 'out-of-time';
 
 describe('the budget of a request', () => {
@@ -42,7 +43,7 @@ describe('the budget of a request', () => {
     });
     const used = { ...createBudget(longMs), endsAt: performance.now() - 1 };
     assert.equal(
-      runWithBudget(used, () => callTime(5000)),
+      traces.run({ ...trace, budget: used }, () => callTime(5000)),
       1,
     );
   });
@@ -51,7 +52,7 @@ describe('the budget of a request', () => {
     const budget = createBudget(longMs);
     const later = Promise.withResolvers<void>();
     let background: Promise<number> | undefined;
-    await runWithBudget(budget, () =>
+    await traces.run({ ...trace, budget }, () =>
       withinBudget(1, async () => {
         background = later.promise.then(() => callTime(2 * longMs));
       }),
@@ -64,7 +65,7 @@ describe('the budget of a request', () => {
   it('does not count a wait for somebody else, which has its own limit', async () => {
     const budget = createBudget(longMs);
     const { endsAt } = budget;
-    await runWithBudget(budget, () =>
+    await traces.run({ ...trace, budget }, () =>
       outsideBudget(async () => {
         assert.equal(callTime(2 * longMs), 2 * longMs);
         const begin = performance.now();
