@@ -12,7 +12,7 @@ import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { dropPermissions, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { collectProcessMetrics } from '../platform/process-metrics.ts';
-import { checkEngines, connect, listen, urlOf } from './connections.ts';
+import { connect, createEngineChecks, listen, urlOf } from './connections.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
 import { assembleMessaging } from './messaging.ts';
 import { createProbeApp } from './rest.ts';
@@ -40,11 +40,12 @@ export async function openGateway(config: Config<'gateway'>, log: Logger): Promi
   );
   open.use(auditLog);
   const messaging = open.use(await assembleMessaging(config, connections, { events, hasSockets: true }));
+  const engines = open.use(createEngineChecks(connections, 'gateway'));
   const app = createProbeApp({
     config: ofApi(config),
     events,
     recordSpan: collector.record,
-    checkDependencies: async () => [...(await checkEngines(connections)), await messaging.checkDurability()],
+    checkDependencies: async () => [...(await engines.check()), await messaging.checkDurability()],
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   });
   const server = createHttpServer(app, messaging.isUpgrade);

@@ -2,12 +2,15 @@
  * The connection to Redis. Only this folder uses ioredis.
  *
  * Consistency: one command or one script is atomic. No script or transaction uses keys with different hash tags.
- * Timeout: a command fails after 5 s. While Redis is unavailable, commands fail after one retry and the connection is
- * retried indefinitely. `isRedisOutage` distinguishes such errors from bugs.
+ * Timeout: a command fails after 5 s, or when the budget of its request ends. While Redis is unavailable, commands fail after one retry and the connection is
+ * retried indefinitely. A connection to a primary that has become a replica is opened again, by the same address.
+ * `isRedisOutage` distinguishes such errors from bugs.
  */
 import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Redis } from 'ioredis';
+import { callTime } from '../../platform/budget.ts';
+import { isReadOnly, watchOutages } from './outages.ts';
 
 export type { Redis };
 
@@ -16,15 +19,24 @@ export type Script = (keys: string[], args: (string | number)[]) => Promise<unkn
 
 const commandMs = 5000;
 const reconnectMsMax = 1000;
+/** Shortest time between two connections that are opened again because Redis is a replica. */
+const readOnlyMs = 1000;
 
 /**
  * Sends the commands of one turn of the event loop in one write, in the order of their calls: a write costs as much as
  * several commands, and a request often needs several that do not wait for each other. Unlike the pipelines of ioredis,
- * each command keeps its own promise, timeout and retry, and costs nothing more.
+ * each command keeps its own promise, timeout and retry, and costs nothing more. The errors of each command note whether
+ * they are an outage.
  */
 class TurnRedis extends Redis {
   override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
     holdUntilNextTurn(this.stream);
+    const [command] = args;
+    watchOutages(command);
+    const { commandTimeout = commandMs } = this.options;
+    const ms = callTime(commandTimeout);
+    // the driver sets its own time where a command has none yet
+    if (ms < commandTimeout) command.setTimeout(ms);
     return super.sendCommand(...args);
   }
 }
@@ -59,6 +71,7 @@ export function connectRedis(
     connectTimeout: timeoutMs,
     maxRetriesPerRequest: 1,
     retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), reconnectMsMax),
+    reconnectOnError: reconnectToPrimary(),
   });
   redis.on('error', onError);
   return redis;
@@ -81,11 +94,17 @@ export async function timeOf(redis: Redis): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
 
-/** Returns whether an error means that Redis is unavailable, as opposed to an invalid command. */
-export function isRedisOutage(err: unknown): boolean {
-  if (!(err instanceof Error)) return false;
-  const text = `${err.name} ${err.message}`;
-  return /MaxRetriesPerRequest|Command timed out|Connection is closed|ECONNREFUSED|ECONNRESET|LOADING|stream isn't/i.test(
-    text,
-  );
+/**
+ * Returns whether to connect again after an error: after a fail-over the address leads to the new primary, but an open
+ * connection stays with the old one, which is a replica now. At most once a second, so that an address that leads to a
+ * replica for good costs little.
+ */
+function reconnectToPrimary(): (err: Error) => boolean {
+  let lastAt = Number.NEGATIVE_INFINITY;
+  return (err) => {
+    const now = performance.now();
+    if (!isReadOnly(err) || now - lastAt < readOnlyMs) return false;
+    lastAt = now;
+    return true;
+  };
 }

@@ -22,8 +22,9 @@ export async function checkRedis(env: Record<string, string>): Promise<Finding[]
   try {
     const info = await redis.info();
     const field = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1] ?? '';
+    const refusal = writeRefusalOf(field);
     return [
-      redisFinding(field('redis_version'), field('aof_enabled') === '1'),
+      refusal ?? redisFinding(field('redis_version'), field('aof_enabled') === '1'),
       durabilityFinding(durability, await checkDurability(redis, durability)),
     ];
   } catch (err) {
@@ -34,6 +35,24 @@ export async function checkRedis(env: Record<string, string>): Promise<Finding[]
   } finally {
     redis.disconnect();
   }
+}
+
+/** Returns why Redis takes no writes, or may remove what it keeps. */
+function writeRefusalOf(field: (name: string) => string): Finding | undefined {
+  const check = 'redis';
+  const failed = (about: string, advice: string): Finding => ({ check, verdict: 'failed', about, advice });
+  if (field('role') === 'slave')
+    return failed('is a replica, which takes no writes', 'REDIS_URL must lead to the primary.');
+  const [used, max] = [Number(field('used_memory')), Number(field('maxmemory'))];
+  const keepsAll = field('maxmemory_policy') === 'noeviction';
+  if (max > 0 && used >= max && keepsAll) return failed('has no memory left', 'Raise maxmemory of Redis.');
+  if ([field('aof_last_write_status'), field('rdb_last_bgsave_status')].includes('err'))
+    return failed('could not write to its disk', 'See the log of Redis; its disk may be full.');
+  if (max > 0 && !keepsAll) {
+    const about = `maxmemory-policy ${field('maxmemory_policy')} removes sessions, codes and messages when memory is short`;
+    return { check, verdict: 'warning', about, advice: 'Set it to noeviction.' };
+  }
+  return undefined;
 }
 
 function redisFinding(version: string, isAppendOnly: boolean): Finding {

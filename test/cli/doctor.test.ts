@@ -297,8 +297,13 @@ describe('vyry audit tail', () => {
   });
 
   it('reports that Elasticsearch is unavailable', async () => {
-    const { code, stderr } = await vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' })(['audit', 'tail']);
-    assert.equal(code, 1);
-    assert.match(stderr, /^Elasticsearch does not answer\./);
+    const away = vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' });
+    for (const command of ['tail', 'verify']) {
+      const { code, stderr } = await away(['audit', command]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^Elasticsearch does not answer \(ELASTICSEARCH_URL\)/, command);
+    }
+    const { stderr } = await vyryFor(system, { REDIS_URL: 'redis://127.0.0.1:1' })(['audit', 'verify']);
+    assert.match(stderr, /^Redis does not answer \(REDIS_URL\)/);
   });
 });
