@@ -4,7 +4,7 @@ import { readAuditLog } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
 import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
 import {
   type AuditLogFault,
@@ -14,6 +14,7 @@ import {
   verifyAuditLog,
 } from '../platform/audit.ts';
 import { readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { deriveKey } from '../platform/crypto.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
@@ -60,8 +61,8 @@ const verify: Command = {
   async run({ env, show }) {
     await using access = openAudit(env);
     const { elastic, prefix } = access;
-    const { AUDIT_KEY: key, REDIS_URL: redisUrl } = readVariables(['AUDIT_KEY', 'REDIS_URL'], env);
-    const redis = connectRedis(redisUrl, () => undefined);
+    const { AUDIT_KEY: key, ...config } = readVariables(['AUDIT_KEY', ...namesFrom('REDIS_')], env);
+    const redis = connectRedis(readRedisPlace(config), () => undefined);
     try {
       const { entries } = await readAuditDepth(redis, Date.now());
       const end = entries === 0 ? await readAuditHead(redis) : undefined;

@@ -5,6 +5,7 @@
  */
 import { Client } from '@elastic/elasticsearch';
 import type { Secret } from '../../platform/config/secret.ts';
+import { createTlsContext } from '../../platform/tls.ts';
 
 /** The Elasticsearch client. */
 export type Elastic = Client;
@@ -14,8 +15,8 @@ export interface ElasticOptions {
   url: string;
   /** `id:key` in base64: the `encoded` form of Elasticsearch. */
   apiKey?: Secret | undefined;
-  /** CA certificate as PEM; default the CAs of the system. */
-  ca?: string | undefined;
+  /** CA certificates as PEM; default those of Node and of the system. */
+  ca?: Secret | undefined;
   /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
@@ -26,13 +27,28 @@ const callMs = 10_000;
  * Creates the client. It makes no request until it is used and does not retry: the caller knows which repeats are safe.
  */
 export function connectElastic({ url, apiKey, ca, timeoutMs = callMs }: ElasticOptions): Elastic {
-  return new Client({
+  const client = new Client({
     node: url,
     requestTimeout: timeoutMs,
     maxRetries: 0,
-    ...(apiKey && { auth: { apiKey: apiKey.reveal() } }),
-    ...(ca !== undefined && { tls: { ca } }),
+    ...(url.startsWith('https:') && { tls: { secureContext: createTlsContext({ ca }) } }),
   });
+  return apiKey === undefined ? client : identify(client, apiKey);
+}
+
+/** Gives each request the API key as it is then; the option `auth` of the client would keep the first. */
+function identify(client: Elastic, apiKey: Secret): Elastic {
+  const { transport } = client;
+  const request = transport.request.bind(transport) as (params: unknown, options?: RequestOptions) => Promise<unknown>;
+  transport.request = ((params: unknown, options: RequestOptions = {}) => {
+    const headers = { ...options.headers, authorization: `ApiKey ${apiKey.reveal()}` };
+    return request(params, { ...options, headers });
+  }) as typeof transport.request;
+  return client;
+}
+
+interface RequestOptions {
+  headers?: Record<string, unknown>;
 }
 
 const pingMs = 2000;

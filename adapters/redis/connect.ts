@@ -5,9 +5,14 @@
  * Timeout: a command fails after 5 s. While Redis is unavailable, commands fail after one retry and the connection is
  * retried indefinitely. `isRedisOutage` distinguishes such errors from bugs.
  */
+import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import { Redis } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Config } from '../../platform/config/config.ts';
+import type { Role } from '../../platform/config/roles.ts';
+import type { Secret } from '../../platform/config/secret.ts';
+import { createTlsContext, type TlsFiles } from '../../platform/tls.ts';
 
 export type { Redis };
 
@@ -16,17 +21,162 @@ export type Script = (keys: string[], args: (string | number)[]) => Promise<unkn
 
 const commandMs = 5000;
 const reconnectMsMax = 1000;
+const usualPort = 6379;
+
+/** Which Redis a connection is for. */
+export interface RedisPlace {
+  /** `redis://` or `rediss://`, with user name and password. With Sentinel its host is the name of the primary. */
+  url: string;
+  /** Some Sentinels: they know the others, and which server is the primary. */
+  sentinels?: readonly Address[] | undefined;
+  sentinelPassword?: Secret | undefined;
+  /** Some nodes of a Redis Cluster: they know the others. User, password and TLS of `url` are for all of them. */
+  clusterNodes?: readonly Address[] | undefined;
+  /** Certificates for `rediss://`. */
+  tls?: TlsFiles;
+}
+
+/** The options of ioredis that are set here. */
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+interface Address {
+  host: string;
+  port: number;
+}
+
+type RedisConfig = Pick<Config<Role>, Extract<keyof Config<Role>, `REDIS_${string}`>>;
+
+/** Reads from the configuration which Redis is used. */
+export function readRedisPlace(config: RedisConfig): RedisPlace {
+  return {
+    url: config.REDIS_URL,
+    sentinels: config.REDIS_SENTINELS,
+    sentinelPassword: config.REDIS_SENTINEL_PASSWORD,
+    clusterNodes: config.REDIS_CLUSTER_NODES,
+    tls: { ca: config.REDIS_CA, cert: config.REDIS_CERT, key: config.REDIS_KEY },
+  };
+}
+
+/**
+ * Opens a connection: to one server, to the primary that Sentinel names, or to the nodes of a Redis Cluster, each command
+ * to the one that has its keys. It is usable immediately: commands wait for the connection until their timeout.
+ *
+ * @param onError called with every connection error; without a listener ioredis prints them
+ * @param options.timeoutMs timeout of connecting and of a command; default 5 s
+ */
+export function connectRedis(
+  place: RedisPlace | string,
+  onError: (err: Error) => void,
+  { timeoutMs = commandMs }: { timeoutMs?: number } = {},
+): Redis {
+  const options = optionsOf(typeof place === 'string' ? { url: place } : place, timeoutMs);
+  if (typeof place === 'string' || place.clusterNodes === undefined) return sendByTurn(openServer(options, onError));
+  return openCluster(place.clusterNodes, options, onError);
+}
+
+/**
+ * Opens a connection for subscriptions alone. In a Redis Cluster every node has every publication: the connection is to one
+ * node, and after it is lost to the next one, so that each loss is seen as it is with a single server.
+ */
+export function connectSubscriber(place: RedisPlace, onError: (err: Error) => void): Redis {
+  const options = optionsOf(place, commandMs);
+  const { clusterNodes } = place;
+  if (clusterNodes === undefined) return openServer(options, onError);
+  // not the same node for all processes
+  let turn = randomInt(clusterNodes.length);
+  const next = () => clusterNodes[turn++ % clusterNodes.length];
+  const redis: Redis = openServer({ ...options, ...next() }, onError, () => Object.assign(redis.options, next()));
+  return redis;
+}
+
+/** Returns the options of a connection to a server, whichever it is. */
+function optionsOf({ url, sentinels, sentinelPassword, tls = {} }: RedisPlace, timeoutMs: number): Options {
+  const { protocol, hostname, port, username, password, pathname } = new URL(url);
+  const secured = protocol === 'rediss:' && { tls: { secureContext: createTlsContext(tls) } };
+  return {
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
+    ...(sentinels === undefined
+      ? { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || usualPort, db: Number(pathname.slice(1)) || 0 }
+      : { sentinels: [...sentinels], name: hostname, db: Number(pathname.slice(1)) || 0 }),
+    ...secured,
+    ...(secured && sentinels && { sentinelTLS: secured.tls, enableTLSForSentinelMode: true }),
+    ...(sentinels && {
+      sentinelPassword: sentinelPassword?.reveal(),
+      sentinelCommandTimeout: timeoutMs,
+      sentinelRetryStrategy: pauseMs,
+      // a primary that hangs does not close its connections
+      failoverDetector: true,
+    }),
+    commandTimeout: timeoutMs,
+    connectTimeout: timeoutMs,
+    maxRetriesPerRequest: 1,
+    // the primary has become a replica: connect to the new one, and repeat
+    reconnectOnError: (err) => (err.message.startsWith('READONLY') ? 2 : false),
+  };
+}
+
+function openServer(options: Options, onError: (err: Error) => void, onLost: () => void = () => undefined): Redis {
+  const redis = new Redis({
+    ...options,
+    retryStrategy(times) {
+      onLost();
+      return pauseMs(times);
+    },
+  });
+  redis.on('error', onError);
+  return redis;
+}
+
+function pauseMs(times: number): number {
+  return Math.min(50 * 2 ** Math.min(times, 6), reconnectMsMax);
+}
+
+/**
+ * Without a connection a command of `Cluster` would wait forever. One whose node is lost is sent again until the others have
+ * promoted a replica, or fails after 16 tries.
+ */
+class TimedCluster extends Cluster {
+  #timeoutMs = commandMs;
+
+  limit(timeoutMs: number): this {
+    this.#timeoutMs = timeoutMs;
+    return this;
+  }
+
+  override sendCommand(...args: Parameters<Cluster['sendCommand']>): unknown {
+    args[0].setTimeout(this.#timeoutMs);
+    return super.sendCommand(...args);
+  }
+}
+
+function openCluster(nodes: readonly Address[], options: Options, onError: (err: Error) => void): Redis {
+  const { host: _host, port: _port, db: _db, commandTimeout: timeoutMs = commandMs, ...redisOptions } = options;
+  const cluster = new TimedCluster([...nodes], {
+    redisOptions: { ...redisOptions, commandTimeout: timeoutMs },
+    clusterRetryStrategy: pauseMs,
+    slotsRefreshTimeout: timeoutMs,
+    // names as they are, because the certificates of the nodes have them
+    dnsLookup: (name, found) => found(null, name),
+  }).limit(timeoutMs);
+  cluster.on('error', onError);
+  cluster.on('node error', onError);
+  cluster.on('+node', sendByTurn);
+  return cluster as unknown as Redis;
+}
 
 /**
  * Sends the commands of one turn of the event loop in one write, in the order of their calls: a write costs as much as
  * several commands, and a request often needs several that do not wait for each other. Unlike the pipelines of ioredis,
  * each command keeps its own promise, timeout and retry, and costs nothing more.
  */
-class TurnRedis extends Redis {
-  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
-    holdUntilNextTurn(this.stream);
-    return super.sendCommand(...args);
-  }
+function sendByTurn(redis: Redis): Redis {
+  const send = redis.sendCommand.bind(redis);
+  redis.sendCommand = (...args) => {
+    holdUntilNextTurn(redis.stream);
+    return send(...args);
+  };
+  return redis;
 }
 
 /** The connections that hold what is written to them until the end of this turn. */
@@ -43,25 +193,20 @@ function holdUntilNextTurn(connection: Writable | undefined): void {
   });
 }
 
+/** Returns a connection to each primary: those of a Redis Cluster, or the one server. */
+export async function primariesOf(redis: Redis): Promise<Redis[]> {
+  if (!redis.isCluster) return [redis];
+  // the nodes are known when there was an answer
+  await redis.ping();
+  return (redis as unknown as Cluster).nodes('master');
+}
+
 /**
- * Opens a connection. It is usable immediately: commands wait for the connection until their timeout.
- *
- * @param onError called with every connection error; without a listener ioredis prints them
- * @param options.timeoutMs timeout of connecting and of a command; default 5 s
+ * Finds all keys that match a pattern, on every primary, in pages. A key that exists all the time occurs, perhaps twice. Slots
+ * that move to another node meanwhile may be missed.
  */
-export function connectRedis(
-  url: string,
-  onError: (err: Error) => void,
-  { timeoutMs = commandMs }: { timeoutMs?: number } = {},
-): Redis {
-  const redis = new TurnRedis(url, {
-    commandTimeout: timeoutMs,
-    connectTimeout: timeoutMs,
-    maxRetriesPerRequest: 1,
-    retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), reconnectMsMax),
-  });
-  redis.on('error', onError);
-  return redis;
+export async function* scanKeys(redis: Redis, options: { match?: string; count: number }): AsyncIterable<string[]> {
+  for (const primary of await primariesOf(redis)) yield* primary.scanStream(options) as AsyncIterable<string[]>;
 }
 
 /** Loads `adapters/redis/<name>.lua`. Redis runs a script atomically. */
@@ -81,11 +226,15 @@ export async function timeOf(redis: Redis): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
 
+const outages =
+  /MaxRetriesPerRequest|Command timed out|Connection is closed|ECONNREFUSED|ECONNRESET|LOADING|stream isn't/i;
+/** Until Sentinel or a Redis Cluster has a new primary, and a client knows it. */
+const failOvers =
+  /READONLY|MASTERDOWN|CLUSTERDOWN|All sentinels are unreachable|Failed to refresh slots cache|None of startup nodes|Too many Cluster redirections|Cluster (is ended|isn't ready)/;
+
 /** Returns whether an error means that Redis is unavailable, as opposed to an invalid command. */
 export function isRedisOutage(err: unknown): boolean {
   if (!(err instanceof Error)) return false;
   const text = `${err.name} ${err.message}`;
-  return /MaxRetriesPerRequest|Command timed out|Connection is closed|ECONNREFUSED|ECONNRESET|LOADING|stream isn't/i.test(
-    text,
-  );
+  return outages.test(text) || failOvers.test(text);
 }

@@ -49,6 +49,29 @@ export async function createCertificates(folder: string, certificate: Certificat
   return { ...files, ca: await readFile(files.caFile, 'utf8') };
 }
 
+/** A certificate of a client and its private key, as PEM files. */
+export interface ClientCertificate {
+  certificateFile: string;
+  keyFile: string;
+}
+
+/**
+ * Creates a certificate of a client by the authority that `createCertificates` made in the folder, in files of this name. Files
+ * that exist are replaced: this is how a certificate is renewed.
+ *
+ * @throws {Error} the `openssl` command is missing or fails
+ */
+export async function createClientCertificate(folder: string, name: string): Promise<ClientCertificate> {
+  const files = { certificateFile: join(folder, `${name}.pem`), keyFile: join(folder, `${name}-key.pem`) };
+  const request = join(folder, `${name}.csr`);
+  await openssl('req', ...newKey(files.keyFile, name), '-out', request);
+  await openssl(
+    ...['x509', '-req', '-in', request, '-CA', join(folder, 'ca.pem'), '-CAkey', join(folder, 'ca-key.pem')],
+    ...['-CAcreateserial', '-days', '30', '-out', files.certificateFile],
+  );
+  return files;
+}
+
 function newKey(file: string, commonName: string): string[] {
   return [
     ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
