@@ -91,8 +91,8 @@ export function connectSubscriber(place: RedisPlace, onError: (err: Error) => vo
 
 /** Returns the options of a connection to a server, whichever it is. */
 function optionsOf({ url, sentinels, sentinelPassword, tls = {} }: RedisPlace, timeoutMs: number): Options {
-  const { protocol, hostname, port, username, password, pathname } = new URL(url);
-  const secured = protocol === 'rediss:' && { tls: { secureContext: createTlsContext(tls) } };
+  const { hostname, port, username, password, pathname } = new URL(url);
+  const secured = /^rediss:/.test(url) && { tls: { secureContext: createTlsContext(tls) } };
   return {
     ...(username !== '' && { username: decodeURIComponent(username) }),
     ...(password !== '' && { password: decodeURIComponent(password) }),

@@ -64,10 +64,13 @@ export interface ClientCertificate {
 export async function createClientCertificate(folder: string, name: string): Promise<ClientCertificate> {
   const files = { certificateFile: join(folder, `${name}.pem`), keyFile: join(folder, `${name}-key.pem`) };
   const request = join(folder, `${name}.csr`);
+  const extensions = join(folder, `${name}.ext`);
+  // with an extension it is of version 3, which the SDK of Temporal requires
+  await writeFile(extensions, 'extendedKeyUsage=clientAuth\n');
   await openssl('req', ...newKey(files.keyFile, name), '-out', request);
   await openssl(
     ...['x509', '-req', '-in', request, '-CA', join(folder, 'ca.pem'), '-CAkey', join(folder, 'ca-key.pem')],
-    ...['-CAcreateserial', '-days', '30', '-out', files.certificateFile],
+    ...['-CAcreateserial', '-days', '30', '-extfile', extensions, '-out', files.certificateFile],
   );
   return files;
 }

@@ -8,6 +8,7 @@ import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { createCertificates, createClientCertificate } from '../../engines/directory/certificates.ts';
 import { FileSecret } from '../../platform/config/secret.ts';
 import { createTlsContext } from '../../platform/tls.ts';
+import { testEngines } from '../support/engines.ts';
 import { startTlsProxy } from '../support/tls-proxies.ts';
 
 const folder = await openTemporaryFolder();
@@ -17,13 +18,18 @@ describe('createTlsContext()', () => {
   it('uses what the files contain at each connection, and what they contained while they are replaced', async () => {
     const certificates = await createCertificates(folder.path, 'valid');
     await createClientCertificate(folder.path, 'vyry');
-    await using proxy = await startTlsProxy(1, { certificates });
+    await using proxy = await startTlsProxy(Number(new URL(testEngines().redisUrl).port), { certificates });
     const fileOf = (name: string) => new FileSecret(join(folder.path, name));
     const secureContext = createTlsContext({ ca: fileOf('ca.pem'), cert: fileOf('vyry.pem'), key: fileOf('vyry-key.pem') });
     const connectOnce = () =>
       new Promise<void>((done, fail) => {
-        const socket = connect({ host: '127.0.0.1', port: proxy.port, secureContext }, () => socket.destroy());
-        socket.once('error', fail).once('close', () => done());
+        const to = { host: '127.0.0.1', port: proxy.port, secureContext };
+        const socket = connect(to, () => socket.write('PING\r\n'));
+        socket.once('error', fail);
+        socket.once('data', () => {
+          socket.destroy();
+          done();
+        });
       });
     await connectOnce();
     // the certificate without its key, then no certificate at all

@@ -13,8 +13,8 @@ import { clusterVariable, connectTestRedis, uniqueName } from '../../support/red
 import { startOwnCluster } from '../../support/redis-servers.ts';
 import { until } from '../../support/until.ts';
 
-/** These start servers of their own, or connect to a single one. */
-const single = ['cluster', 'connect', 'inbox-servers', 'audit', 'subscriptions'];
+/** These start servers of their own, connect to a single one, or stop the clock of the whole process. */
+const single = ['cluster', 'connect', 'inbox-servers', 'audit', 'subscriptions', 'rate-limit-leases'];
 
 const cluster = await startOwnCluster();
 process.env[clusterVariable] = JSON.stringify(cluster.place.clusterNodes);
