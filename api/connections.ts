@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Collector } from '../adapters/collector.ts';
 import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
-import { connectRedis, connectSubscriber, readRedisPlace } from '../adapters/redis/connect.ts';
+import { connectRedis, connectSubscriber, pingRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
@@ -61,7 +61,7 @@ export function connect(config: SharedConfig, log: Logger, { record }: Collector
 /** Checks the engines that a process is connected to. */
 export function checkEngines({ redis, database, temporal }: Connections): Promise<DependencyHealth[]> {
   return Promise.all([
-    checkHealth('redis', () => redis.ping()),
+    checkHealth('redis', () => pingRedis(redis)),
     checkHealth('mongodb', () => database.ping()),
     checkHealth('temporal', () =>
       temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),

@@ -47,7 +47,10 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
   const process = await startChild(folder, {
     name: 'redis',
     command: program,
-    args: redisArguments(port, data, { ...options, settings: { ...(await clusterSettings(options)), ...options.settings } }),
+    args: redisArguments(port, data, {
+      ...options,
+      settings: { ...(await clusterSettings(options)), ...options.settings },
+    }),
     ready: options.hashSlots ? () => claimSlots(port) : () => ping(port, options.tls),
     keepAlive,
   });
@@ -98,7 +101,9 @@ async function claimSlots(port: number): Promise<void> {
 function ask(port: number, command: string, tls?: RedisOptions['tls']): Promise<string> {
   return new Promise((done, fail) => {
     const send = () => socket.write(`${command}\r\n`);
-    const socket = tls ? connectTls({ port, host: '127.0.0.1', ...contentOf(tls) }, send) : connect(port, '127.0.0.1', send);
+    const socket = tls
+      ? connectTls({ port, host: '127.0.0.1', ...contentOf(tls) }, send)
+      : connect(port, '127.0.0.1', send);
     socket.setTimeout(1000, () => socket.destroy(new Error(`No answer to ${command}`)));
     socket.once('error', fail);
     socket.once('data', (answer) => {

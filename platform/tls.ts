@@ -18,7 +18,7 @@ export interface TlsFiles {
 }
 
 /** The certificates and keys as they are now, as PEM. */
-export interface TlsTexts {
+interface TlsTexts {
   ca: string;
   cert: string | undefined;
   key: string | undefined;
@@ -58,7 +58,7 @@ export function createTlsContext(files: TlsFiles): SecureContext {
 }
 
 /** Returns whether the files still contain the same. */
-export function isSame(one: TlsTexts, other: TlsTexts): boolean {
+function isSame(one: TlsTexts, other: TlsTexts): boolean {
   return one.ca === other.ca && one.cert === other.cert && one.key === other.key;
 }
 

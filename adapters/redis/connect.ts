@@ -201,6 +201,12 @@ export async function primariesOf(redis: Redis): Promise<Redis[]> {
   return (redis as unknown as Cluster).nodes('master');
 }
 
+/** Checks that Redis answers; of a Redis Cluster, that every slot has a primary. @throws {Error} it does not */
+export async function pingRedis(redis: Redis): Promise<void> {
+  if (!redis.isCluster) await redis.ping();
+  else if (!(await redis.cluster('INFO')).includes('cluster_state:ok')) throw new Error('CLUSTERDOWN');
+}
+
 /**
  * Finds all keys that match a pattern, on every primary, in pages. A key that exists all the time occurs, perhaps twice. Slots
  * that move to another node meanwhile may be missed.

@@ -37,7 +37,7 @@ export function readTemporalPlace(config: TemporalConfig): TemporalPlace {
 }
 
 /** The options of the SDK's native connection, which workers have. */
-export interface NativeOptions {
+interface NativeOptions {
   address: string;
   tls?: {
     serverNameOverride?: string;

@@ -10,7 +10,7 @@ export interface Explanation {
 }
 
 /** Where an engine listens, and with what its connections are encrypted. */
-export interface TlsEnd {
+interface TlsEnd {
   /** The beginning of the names of its variables, such as `REDIS`. */
   prefix: string;
   /** `host:port` */

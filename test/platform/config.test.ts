@@ -266,7 +266,12 @@ describe('certificates and keys of engines', () => {
   });
 
   it('are refused if they are no PEM, cannot be read or lack their other half, without their text', () => {
-    const env = { ...completeEnvironment(), REDIS_CA: 'a-secret', DATABASE_CERT: 'file:/nowhere/cert', TEMPORAL_CERT: pem };
+    const env = {
+      ...completeEnvironment(),
+      REDIS_CA: 'a-secret',
+      DATABASE_CERT: 'file:/nowhere/cert',
+      TEMPORAL_CERT: pem,
+    };
     const message = messageOf(() => readConfig('api', env));
     assert.match(message, /REDIS_CA must be PEM/);
     assert.match(message, /DATABASE_CERT names a file that cannot be read: ENOENT/);

@@ -20,7 +20,11 @@ describe('createTlsContext()', () => {
     await createClientCertificate(folder.path, 'vyry');
     await using proxy = await startTlsProxy(Number(new URL(testEngines().redisUrl).port), { certificates });
     const fileOf = (name: string) => new FileSecret(join(folder.path, name));
-    const secureContext = createTlsContext({ ca: fileOf('ca.pem'), cert: fileOf('vyry.pem'), key: fileOf('vyry-key.pem') });
+    const secureContext = createTlsContext({
+      ca: fileOf('ca.pem'),
+      cert: fileOf('vyry.pem'),
+      key: fileOf('vyry-key.pem'),
+    });
     const connectOnce = () =>
       new Promise<void>((done, fail) => {
         const to = { host: '127.0.0.1', port: proxy.port, secureContext };

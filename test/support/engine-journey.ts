@@ -16,7 +16,7 @@ export const journeyVariables = {
 } as const;
 
 /** A person with a device, and what is known of both. */
-export interface Traveller extends TestDevice {
+interface Traveller extends TestDevice {
   person: Person;
 }
 
@@ -42,7 +42,11 @@ export async function register(
 export async function logInAgain({ apiUrl, outboxUrl }: Destination, { person }: Traveller): Promise<void> {
   const api = createRestClient(apiUrl);
   const { body: begun } = await must(api.beginLogInAlias({ body: { identifier: person.username } }), 202);
-  const proof = { loginId: begun.loginId, code: await codeFor(outboxUrl, person.phone, 2), password: person.newPassword };
+  const proof = {
+    loginId: begun.loginId,
+    code: await codeFor(outboxUrl, person.phone, 2),
+    password: person.newPassword,
+  };
   const { body } = await must(api.verifyAlias({ body: proof }));
   await must(api.readSession({ token: body.accessToken }));
 }

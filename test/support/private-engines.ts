@@ -18,7 +18,7 @@ import { testEngines } from './engines.ts';
 import { startGrpcProxy, startHttpProxy, startTlsProxy, type TlsProxy } from './tls-proxies.ts';
 
 /** The engines, and how a system reaches them. */
-export interface PrivateEngines {
+interface PrivateEngines {
   /** The variables of a system; certificates and API keys are given as files. */
   env: Record<string, string>;
   folder: string;

@@ -79,7 +79,7 @@ export async function follow(replica: OwnRedis, primary: OwnRedis): Promise<void
 }
 
 /** A primary with two replicas, and three Sentinels that replace it. */
-export interface OwnSentinels extends AsyncDisposable {
+interface OwnSentinels extends AsyncDisposable {
   place: RedisPlace & Required<Pick<RedisPlace, 'sentinels'>>;
   primary: OwnRedis;
 }

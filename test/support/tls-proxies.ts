@@ -72,7 +72,10 @@ export async function startGrpcProxy(address: string, terms: Terms): Promise<Tls
     if (isAllowed(headers.authorization, 'Bearer', terms)) return forward(stream, headers, engineSession());
     refused++;
     // gRPC status: unauthenticated
-    return stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '16' }, { endStream: true });
+    return stream.respond(
+      { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '16' },
+      { endStream: true },
+    );
   });
   const proxy = await listen(server, () => refused);
   return {

@@ -56,7 +56,12 @@ describe('permissionArguments()', () => {
   });
 
   it('grants the files that are read again when they change, as their variables name them, and no others', () => {
-    const env = { REDIS_CA: 'file:/run/ca.pem', REDIS_KEY: '', TEMPORAL_API_KEY: 'a-key', LDAP_URL: 'file:/etc/shadow' };
+    const env = {
+      REDIS_CA: 'file:/run/ca.pem',
+      REDIS_KEY: '',
+      TEMPORAL_API_KEY: 'a-key',
+      LDAP_URL: 'file:/etc/shadow',
+    };
     const given = argumentsOf('// @permissions net, files', env);
     const others = argumentsOf('// @permissions net');
     assert.deepEqual(

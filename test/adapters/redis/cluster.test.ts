@@ -30,7 +30,8 @@ describe('a connection to a Redis Cluster', () => {
     const [one = '', other = ''] = names;
     await assert.rejects(redis.mget(one, other), /CROSSSLOT/);
     const found = new Set<string>();
-    for await (const page of scanKeys(redis, { match: `${prefix}:*`, count: 5 })) for (const key of page) found.add(key);
+    for await (const page of scanKeys(redis, { match: `${prefix}:*`, count: 5 }))
+      for (const key of page) found.add(key);
     assert.deepEqual(found, new Set(names));
     const release = loadScript(redis, 'idempotency-release');
     await Promise.all(names.map((name) => release([`released:${name}`], ['reserved'])));
