@@ -38,12 +38,16 @@ export async function claimPort(name: string, wanted: number | undefined): Promi
 }
 
 /**
- * Returns the requested port; without a request the usual port when it is free, else any free one.
+ * Returns the requested port; without a request the usual port when it is free, else any free one. Like `freePort`, it
+ * reserves a usual port: a first start listens minutes later, and another start may look for ports meanwhile.
  *
  * @throws {Error} the requested port is taken
  */
 export async function preferPort(name: string, wanted: number | undefined, usual: number): Promise<number> {
-  return await claimPort(name, wanted ?? ((await isFree(usual)) ? usual : undefined));
+  if (wanted !== undefined) return await claimPort(name, wanted);
+  // the first try removes the reservation of a process that was killed
+  const isMine = reserve(usual) || reserve(usual);
+  return isMine && (await isFree(usual)) ? usual : await freePort();
 }
 
 /** Returns whether nothing listens on the port, neither on loopback nor on all addresses. */
