@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
 import type { Finding } from '../../cli/checks/finding.ts';
+import { checkLdap } from '../../cli/checks/ldap.ts';
 import { checkElastic, checkMongo, checkRedis } from '../../cli/checks/stores.ts';
 import { checkTemporal } from '../../cli/checks/temporal.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
@@ -32,7 +33,7 @@ const workers = 3;
 
 /** The variables of an operator, some of them replaced. */
 const without = (...names: string[]) => {
-  const all = { ...system.processes.env('api'), ...engines.env };
+  const all = { ...system.processes.env('api'), ...system.processes.env('directory'), ...engines.env };
   const kept = Object.entries(all).filter(([name]) => !names.includes(name));
   return givenValues(Object.keys(variables), Object.fromEntries(kept));
 };
@@ -43,8 +44,10 @@ describe('on engines with TLS and an authority of their own', () => {
     await liveThrough(system.ready);
     const vyry = vyryFor(system);
     await until(async () => jsonOf(await vyry(['audit', 'verify', '--json'])).waiting === 0);
-    // fails if a check fails
-    jsonOf(await vyry(['doctor', '--json']));
+    const env = without();
+    const checks = [checkRedis(env), checkTemporal(env), checkMongo(env), checkElastic(env), checkLdap(env)];
+    const faults = (await Promise.all(checks)).flat().filter(({ verdict }) => verdict === 'failed');
+    assert.deepEqual(faults, []);
     assert.equal(engines.temporal.refused() + engines.elastic.refused(), 0);
     for (const { certificates } of [engines.temporal, engines.mongo]) assert.equal(new Set(certificates).size, 1);
   });

@@ -2,11 +2,11 @@
 /** The whole product on a Redis Cluster of three nodes, which refuses each command with keys of two nodes. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { checkRedis } from '../../cli/checks/stores.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { journeyVariables, liveThrough } from '../support/engine-journey.ts';
 import { startOwnCluster, variablesFor } from '../support/redis-servers.ts';
 import { startOwnTestSystem } from '../support/system.ts';
-import { jsonOf, vyryFor } from '../support/vyry.ts';
 
 const cluster = await startOwnCluster();
 const env = { ...journeyVariables, ...variablesFor(cluster.place) };
@@ -21,8 +21,7 @@ describe('on a Redis Cluster of three nodes', () => {
     await liveThrough(system.ready);
     const sizes = await Promise.all(cluster.nodes.map(({ redis }) => redis.dbsize()));
     assert.ok(Math.min(...sizes) > 0, `keys by node: ${sizes}`);
-    const findings = jsonOf(await vyryFor(system)(['doctor', '--json'])) as { check: string; about: string }[];
-    const [, arrangement] = findings.filter(({ check }) => check === 'redis');
+    const [, arrangement] = await checkRedis(system.processes.env('api'));
     assert.match(arrangement?.about ?? '', /cluster of 3 primaries, 3 without a replica/);
   });
 
