@@ -2,11 +2,12 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Collector } from '../adapters/collector.ts';
-import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { mongoOutageOf } from '../adapters/mongo/outages.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, connectSubscriber, pingRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Role } from '../platform/config/roles.ts';
@@ -35,12 +36,16 @@ export interface Connections extends AsyncDisposable {
 export function connect(config: SharedConfig, log: Logger, { record }: Collector): Connections {
   const away = (dependency: string) => (err: unknown) =>
     log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
-  const connectOne = () => connectRedis(config.REDIS_URL, away('redis'));
-  const stores = { redis: connectOne(), sends: connectOne(), subscriber: connectOne(), publications: connectOne() };
-  const database = connectMongo(config.DATABASE_URL, away('database'));
+  const place = readRedisPlace(config);
+  const stores = {
+    redis: connectRedis(place, away('redis')),
+    sends: connectRedis(place, away('redis')),
+    subscriber: connectSubscriber(place, away('redis')),
+    publications: connectSubscriber(place, away('redis')),
+  };
+  const database = connectMongo(readMongoPlace(config), away('database'));
   const temporal = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...readTemporalPlace(config),
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record,
@@ -77,6 +82,7 @@ export function createEngineChecks({ redis, database, temporal }: Connections, r
     check: () =>
       Promise.all([
         checkHealth('redis', async () => {
+          await pingRedis(redis);
           const at = Date.now();
           await heartbeats.beat(role, processId, { at, dependencies: [] });
           // removes those of processes that were killed

@@ -1,4 +1,4 @@
-// @permissions net, addons
+// @permissions net, addons, files
 /**
  * The role `gateway`: Socket.IO apart from the api, for deployments that scale it alone. It serves no operation of REST but
  * those of probes, and has neither the key of the data of users nor credentials of providers.

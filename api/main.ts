@@ -1,4 +1,4 @@
-// @permissions net, addons, worker, read(GEOIP_DATABASE), read(WEB_FOLDER)
+// @permissions net, addons, worker, files, read(GEOIP_DATABASE), read(WEB_FOLDER)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The permission `worker` is for the thread
  * that estimates passwords.

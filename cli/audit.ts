@@ -4,7 +4,7 @@ import { readAuditLog } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
 import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
 import {
   type AuditLogFault,
@@ -15,6 +15,7 @@ import {
 } from '../platform/audit.ts';
 import { outsideBudget } from '../platform/budget.ts';
 import { readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { deriveKey } from '../platform/crypto.ts';
 import { notedOutage } from '../platform/outages.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
@@ -66,8 +67,8 @@ const verify: Command = {
   async run({ env, show }) {
     await using access = openAudit(env);
     const { elastic, prefix } = access;
-    const { AUDIT_KEY: key, REDIS_URL: redisUrl } = readVariables(['AUDIT_KEY', 'REDIS_URL'], env);
-    const redis = connectRedis(redisUrl, () => undefined);
+    const { AUDIT_KEY: key, ...config } = readVariables(['AUDIT_KEY', ...namesFrom('REDIS_')], env);
+    const redis = connectRedis(readRedisPlace(config), () => undefined);
     try {
       const { entries } = await readAuditDepth(redis, Date.now());
       const end = entries === 0 ? await readAuditHead(redis) : undefined;

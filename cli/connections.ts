@@ -2,18 +2,20 @@
 import type { Client } from '@temporalio/client';
 import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
-import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { createDeviceActivity, type DeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
 import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createWakeUps, type WakeUps } from '../adapters/redis/wake-ups.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { callTime } from '../platform/budget.ts';
 import { readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { type Cipher, createCipher, deriveKey } from '../platform/crypto.ts';
 
 /** Longest time of a Temporal call, in milliseconds. */
@@ -28,11 +30,10 @@ export interface TemporalAccess extends AsyncDisposable {
 
 /** Connects to Temporal. @throws {Error} a variable is missing or invalid */
 export function openTemporal(env: Record<string, string>): TemporalAccess {
-  const names = ['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'PAYLOAD_KEY', 'PAYLOAD_KEYS_OLD'] as const;
+  const names = [...namesFrom('TEMPORAL_'), 'PAYLOAD_KEY', 'PAYLOAD_KEYS_OLD'] as const;
   const config = readVariables(names, env);
   const client = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...readTemporalPlace(config),
     dataConverter: createDataConverter(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record: () => undefined,
@@ -76,9 +77,9 @@ export interface UserAccess extends AsyncDisposable {
 
 /** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
 export function openUsers(env: Record<string, string>): UserAccess {
-  const config = readVariables(['DATABASE_URL', 'REDIS_URL', 'DATA_KEY'], env);
-  const database = connectMongo(config.DATABASE_URL, () => undefined);
-  const redis = connectRedis(config.REDIS_URL, () => undefined);
+  const config = readVariables([...namesFrom('DATABASE_'), ...namesFrom('REDIS_'), 'DATA_KEY'], env);
+  const database = connectMongo(readMongoPlace(config), () => undefined);
+  const redis = connectRedis(readRedisPlace(config), () => undefined);
   const { DATA_KEY: dataKey } = config;
   const around = createFactChanges(redis);
   return {

@@ -124,7 +124,8 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
     pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
     env(role) {
       const given = envOf(role);
-      return Object.fromEntries(variablesOf(role).flatMap(([name]) => (given[name] ? [[name, given[name]]] : [])));
+      const names = variablesOf(role).flatMap(([name]) => [name, `${name}_FILE`]);
+      return Object.fromEntries(names.flatMap((name) => (given[name] ? [[name, given[name]]] : [])));
     },
     kill: (role, signal) => childOf(role).kill(signal),
     async restart(role) {

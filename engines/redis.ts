@@ -1,16 +1,24 @@
 /** Redis 7 with its append-only file on, which sessions and codes need. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { startChild } from './child.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
 import { debianProgram, missingEngine } from './obtain.ts';
-import { claimPort } from './ports.ts';
+import { claimPort, freePort } from './ports.ts';
 
 /** How Redis is started. */
 export interface RedisOptions extends EngineOptions {
   /** `always` loses no acknowledged write in a power failure; `everysec` may lose a second. */
   appendfsync?: 'always' | 'everysec';
+  /**
+   * Refuses what a Redis Cluster refuses: a command, transaction or script with keys of several hash slots. The server is a
+   * cluster of its own with all the slots, so that clients need not know.
+   */
+  hashSlots?: boolean;
+  /** Certificates: the port speaks TLS, and clients need a certificate of the same authority. */
+  tls?: { caFile: string; certificateFile: string; keyFile: string };
   /** More settings, by their names in `redis.conf`. */
   settings?: Readonly<Record<string, string>>;
 }
@@ -39,17 +47,30 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
   const process = await startChild(folder, {
     name: 'redis',
     command: program,
-    args: redisArguments(port, data, options),
-    ready: () => ping(port),
+    args: redisArguments(port, data, {
+      ...options,
+      settings: { ...(await clusterSettings(options)), ...options.settings },
+    }),
+    ready: options.hashSlots ? () => claimSlots(port) : () => ping(port, options.tls),
     keepAlive,
   });
-  return { name: 'Redis', url: `redis://127.0.0.1:${port}`, source: program, process };
+  return { name: 'Redis', url: `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`, source: program, process };
+}
+
+async function clusterSettings({ hashSlots }: RedisOptions): Promise<Record<string, string>> {
+  return hashSlots ? { 'cluster-enabled': 'yes', 'cluster-port': String(await freePort()) } : {};
 }
 
 function redisArguments(port: number, data: string, options: RedisOptions): string[] {
-  const { appendfsync = 'everysec', settings: more } = options;
+  const { appendfsync = 'everysec', settings: more, tls } = options;
   const settings = {
-    port: String(port),
+    port: tls ? '0' : String(port),
+    ...(tls && {
+      'tls-port': String(port),
+      'tls-ca-cert-file': tls.caFile,
+      'tls-cert-file': tls.certificateFile,
+      'tls-key-file': tls.keyFile,
+    }),
     bind: '127.0.0.1',
     dir: data,
     appendonly: 'yes',
@@ -63,16 +84,36 @@ function redisArguments(port: number, data: string, options: RedisOptions): stri
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** Sends PING over a plain connection; while Redis reads the append-only file, the answer is -LOADING. */
-function ping(port: number): Promise<void> {
+/** @throws {Error} Redis does not answer yet; while it reads the append-only file, the answer is -LOADING */
+async function ping(port: number, tls: RedisOptions['tls']): Promise<void> {
+  const answer = await ask(port, 'PING', tls);
+  if (!answer.startsWith('+PONG')) throw new Error(answer);
+}
+
+/** Gives a server all slots, once; then it waits two seconds before it takes writes. @throws {Error} not yet */
+async function claimSlots(port: number): Promise<void> {
+  const state = await ask(port, 'CLUSTER INFO');
+  if (state.includes('cluster_slots_assigned:0')) await ask(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
+  if (!state.includes('cluster_state:ok')) throw new Error(state);
+}
+
+/** Sends a command on a connection of its own and returns the beginning of the answer. */
+function ask(port: number, command: string, tls?: RedisOptions['tls']): Promise<string> {
   return new Promise((done, fail) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
-    socket.setTimeout(1000, () => socket.destroy(new Error('No answer to PING')));
+    const send = () => socket.write(`${command}\r\n`);
+    const socket = tls
+      ? connectTls({ port, host: '127.0.0.1', ...contentOf(tls) }, send)
+      : connect(port, '127.0.0.1', send);
+    socket.setTimeout(1000, () => socket.destroy(new Error(`No answer to ${command}`)));
     socket.once('error', fail);
     socket.once('data', (answer) => {
       socket.destroy();
-      if (answer.toString().startsWith('+PONG')) done();
-      else fail(new Error(answer.toString().trim()));
+      done(answer.toString().trim());
     });
   });
+}
+
+function contentOf({ caFile, certificateFile, keyFile }: NonNullable<RedisOptions['tls']>) {
+  const [ca, cert, key] = [caFile, certificateFile, keyFile].map((file) => readFileSync(file));
+  return { ca, cert, key } as { ca: Buffer; cert: Buffer; key: Buffer };
 }

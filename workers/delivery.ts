@@ -1,4 +1,4 @@
-// @permissions net, addons
+// @permissions net, addons, files
 /**
  * The role `delivery`: hosts the activities that send messages. Only this role has the credentials of the providers.
  */

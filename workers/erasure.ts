@@ -15,6 +15,7 @@ import { erasePersonKeys } from '../adapters/redis/erasure.ts';
 import type { AuthSessions } from '../adapters/redis/sessions.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { erasePersonWorkflows, workflowsOf } from '../adapters/temporal/person-workflows.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import { auditMacKey, pseudonymOf, withoutPerson } from '../platform/audit.ts';
 import type { Config } from '../platform/config/config.ts';
@@ -45,8 +46,7 @@ export async function createErasure(
   const deletions = createDeletions(database);
   const limitKey = deriveKey(config.PAYLOAD_KEY, 'limit');
   const temporal = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...readTemporalPlace(config),
     dataConverter,
     traceCipher: createTraceCipher(config.PAYLOAD_KEY, config.PAYLOAD_KEYS_OLD),
     record: () => undefined,

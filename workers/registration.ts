@@ -1,4 +1,4 @@
-// @permissions net, addons, worker, read(WORKFLOW_BUNDLE)
+// @permissions net, addons, worker, files, read(WORKFLOW_BUNDLE)
 /**
  * The role `registration`: hosts the workflows, and the activities that use MongoDB and Redis. The permission `worker`
  * is for the threads of the workflow sandbox.
@@ -23,7 +23,7 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { createArchive } from '../adapters/mongo/archive.ts';
-import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { requireMigrated } from '../adapters/mongo/migrate.ts';
@@ -236,8 +236,10 @@ function openPasswords({ DATA_KEY, ARGON2_CONCURRENCY: atOnce }: Config<'registr
   return createPasswords(deriveKey(DATA_KEY, 'pepper'), atOnce);
 }
 
-function openDatabase({ DATABASE_URL }: Config<'registration'>, log: WorkerTools['log']) {
-  return connectMongo(DATABASE_URL, (err) => log.warn({ event: 'database.away', reason: (err as Error).message }));
+function openDatabase(config: Config<'registration'>, log: WorkerTools['log']) {
+  return connectMongo(readMongoPlace(config), (err) =>
+    log.warn({ event: 'database.away', reason: (err as Error).message }),
+  );
 }
 
 if (import.meta.main) {

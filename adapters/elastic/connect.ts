@@ -13,6 +13,7 @@ import {
 import { callTime } from '../../platform/budget.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { noteOutage } from '../../platform/outages.ts';
+import { createTlsContext } from '../../platform/tls.ts';
 
 /** The Elasticsearch client. */
 export type Elastic = Client;
@@ -22,8 +23,8 @@ export interface ElasticOptions {
   url: string;
   /** `id:key` in base64: the `encoded` form of Elasticsearch. */
   apiKey?: Secret | undefined;
-  /** CA certificate as PEM; default the CAs of the system. */
-  ca?: string | undefined;
+  /** CA certificates as PEM; default those of Node and of the system. */
+  ca?: Secret | undefined;
   /** Timeout of a request; default 10 s. */
   timeoutMs?: number;
 }
@@ -50,14 +51,29 @@ class WatchedTransport extends Transport {
  * Creates the client. It makes no request until it is used and does not retry: the caller knows which repeats are safe.
  */
 export function connectElastic({ url, apiKey, ca, timeoutMs = callMs }: ElasticOptions): Elastic {
-  return new Client({
+  const client = new Client({
     node: url,
     Transport: WatchedTransport,
     requestTimeout: timeoutMs,
     maxRetries: 0,
-    ...(apiKey && { auth: { apiKey: apiKey.reveal() } }),
-    ...(ca !== undefined && { tls: { ca } }),
+    ...(url.startsWith('https:') && { tls: { secureContext: createTlsContext({ ca }) } }),
   });
+  return apiKey === undefined ? client : identify(client, apiKey);
+}
+
+/** Gives each request the API key as it is then; the option `auth` of the client would keep the first. */
+function identify(client: Elastic, apiKey: Secret): Elastic {
+  const { transport } = client;
+  const request = transport.request.bind(transport) as (params: unknown, options?: RequestOptions) => Promise<unknown>;
+  transport.request = ((params: unknown, options: RequestOptions = {}) => {
+    const headers = { ...options.headers, authorization: `ApiKey ${apiKey.reveal()}` };
+    return request(params, { ...options, headers });
+  }) as typeof transport.request;
+  return client;
+}
+
+interface RequestOptions {
+  headers?: Record<string, unknown>;
 }
 
 /** Why Elasticsearch does not work; undefined for an error that is about the request. */

@@ -1,15 +1,18 @@
 /**
  * The connection to MongoDB. Only this folder uses Mongoose.
  *
- * Consistency: single-document writes on natural keys with majority write concern; no transactions (workflows
- * compensate). Timeout: a command waits 3 s for a server and 10 s for its answer, and the driver repeats it once; both tries of
- * a query take at most what is left of the budget of its request. When MongoDB is unavailable, commands fail and the connection
- * recovers automatically; `isMongoOutage` recognizes such errors.
+ * Consistency: single-document writes on natural keys with majority write concern, so that an acknowledged write survives a
+ * fail-over; reads from the primary, because a claim or an epoch is read right after it was written; no transactions (workflows
+ * compensate). Both go before what the URL says. Timeout: a command waits 3 s for a server and 10 s for its answer, and the driver
+ * repeats it once; both tries of a query take at most what is left of the budget of its request. When MongoDB is unavailable,
+ * commands fail and the connection recovers automatically; `isMongoOutage` recognizes such errors.
  */
 import { type Connection, type ConnectOptions, createConnection, mongo, type Query } from 'mongoose';
 import { Failure } from '../../domain/failures.ts';
 import { callTime } from '../../platform/budget.ts';
+import type { Config } from '../../platform/config/config.ts';
 import { noteOutage } from '../../platform/outages.ts';
+import { createTlsContext, hasTlsFiles, type TlsFiles } from '../../platform/tls.ts';
 
 const serverMs = 3000;
 const answerMs = 10_000;
@@ -23,9 +26,33 @@ export interface MongoTimes {
   answerMs?: number;
 }
 
-/** `bufferTimeoutMS` is documented but missing in the types of Mongoose. */
-function optionsOf(times: MongoTimes): ConnectOptions & { bufferTimeoutMS: number } {
+/** Which MongoDB a connection is for. */
+export interface MongoPlace {
+  /** A connection string. Several hosts with `replicaSet` are a replica set, whose primary is found again after a fail-over. */
+  url: string;
+  /** Certificates, which turn TLS on. The client certificate is also the account with `authMechanism=MONGODB-X509`. */
+  tls?: TlsFiles;
+}
+
+type MongoConfig = Pick<Config<'api'>, Extract<keyof Config<'api'>, `DATABASE_${string}`>>;
+
+/** Reads from the configuration which MongoDB is used. */
+export function readMongoPlace(config: MongoConfig): MongoPlace {
   return {
+    url: config.DATABASE_URL,
+    tls: { ca: config.DATABASE_CA, cert: config.DATABASE_CERT, key: config.DATABASE_KEY },
+  };
+}
+
+/** Returns whether connections are encrypted: by the URL, or because there are certificates. */
+export function isMongoSecure({ url, tls = {} }: MongoPlace): boolean {
+  return hasTlsFiles(tls) || url.startsWith('mongodb+srv:') || /[?&](tls|ssl)=true/.test(url);
+}
+
+/** `bufferTimeoutMS` is documented but missing in the types of Mongoose. */
+function optionsOf({ url, tls = {} }: MongoPlace, times: MongoTimes): ConnectOptions & { bufferTimeoutMS: number } {
+  return {
+    ...(isMongoSecure({ url, tls }) && { tls: true, secureContext: createTlsContext(tls) }),
     serverSelectionTimeoutMS: times.serverMs ?? serverMs,
     bufferTimeoutMS: times.serverMs ?? serverMs,
     socketTimeoutMS: times.answerMs ?? answerMs,
@@ -33,6 +60,7 @@ function optionsOf(times: MongoTimes): ConnectOptions & { bufferTimeoutMS: numbe
     // a pool whose connections all wait for answers
     waitQueueTimeoutMS: times.answerMs ?? answerMs,
     writeConcern: { w: 'majority' },
+    readPreference: 'primary',
     autoIndex: false,
     autoCreate: false,
   };
@@ -62,7 +90,12 @@ const queries = [
 ] as const;
 
 /** Opens a connection in the background and retries until it succeeds. Commands wait for it 3 s or the given time. */
-export function connectMongo(url: string, onError: (err: unknown) => void, times: MongoTimes = {}): Database {
+export function connectMongo(
+  given: MongoPlace | string,
+  onError: (err: unknown) => void,
+  times: MongoTimes = {},
+): Database {
+  const place = typeof given === 'string' ? { url: given } : given;
   const connection = createConnection();
   // prevents operator injection: an object in place of a value is compared, not interpreted as query operators
   connection.set('sanitizeFilter', true);
@@ -78,7 +111,7 @@ export function connectMongo(url: string, onError: (err: unknown) => void, times
     noteOutage(error, { dependency: 'mongodb', reason: 'no-answer' });
   });
   const closed = new AbortController();
-  const open = () => connection.openUri(url, optionsOf(times));
+  const open = () => connection.openUri(place.url, optionsOf(place, times));
   const opened = openForEver(open, closed.signal, onError);
   return {
     connection,

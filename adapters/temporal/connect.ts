@@ -7,6 +7,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
+import { experimental } from '@grpc/grpc-js';
 import {
   Client,
   Connection,
@@ -20,7 +21,9 @@ import type { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
+import { readTls } from '../../platform/tls.ts';
 import { createPayloadCodec } from './codec.ts';
+import type { TemporalPlace, TemporalTls } from './place.ts';
 import { traceInterceptor } from './trace.ts';
 
 /** Creates the data converter of every process that uses Temporal: payload encryption and failure conversion. */
@@ -40,23 +43,60 @@ export function failureConverterPath(): string {
 const callMs = 5000;
 
 /** Creates a client that connects on first use. */
-export function connectTemporal(options: {
-  address: string;
-  namespace: string;
-  dataConverter: DataConverter;
-  traceCipher: Cipher;
-  record: RecordSpan;
-}): Client {
-  const { address, namespace, dataConverter, traceCipher, record } = options;
-  const connection = Connection.lazy({ address, connectTimeout: callMs, interceptors: [repeatCalls()] });
+export function connectTemporal(
+  options: TemporalPlace & { dataConverter: DataConverter; traceCipher: Cipher; record: RecordSpan },
+): Client {
+  const { address, namespace, tls, apiKey, dataConverter, traceCipher, record } = options;
+  const connection = Connection.lazy({
+    address,
+    connectTimeout: callMs,
+    interceptors: [repeatCalls()],
+    ...(tls && secureOptionsOf(tls)),
+  });
   const ensureConnected = connection.ensureConnected.bind(connection);
   // gRPC raises an error without a status when there is no connection in time
   connection.ensureConnected = () =>
     ensureConnected().catch((err: unknown) => {
       throw noteOutage(err, { dependency: 'temporal', reason: 'no-answer' });
     });
+  // asked for each call
+  if (apiKey) connection.setApiKey(() => apiKey.reveal());
   const interceptors = { workflow: [traceInterceptor(traceCipher, record)] };
   return new Client({ connection, namespace, dataConverter, interceptors });
+}
+
+type CertificateProvider = Parameters<typeof experimental.createCertificateProviderChannelCredentials>[0];
+
+/**
+ * Returns the options of connections with TLS. grpc-js asks for the certificates when it connects: they are read then, so that
+ * renewed ones are used from the next connection on.
+ */
+function secureOptionsOf({ serverName, ...files }: TemporalTls) {
+  const provider: CertificateProvider = {
+    addCaCertificateListener: (tell) =>
+      tell({
+        get caCertificate() {
+          return Buffer.from(readTls(files).ca);
+        },
+      }),
+    addIdentityCertificateListener: (tell) =>
+      tell({
+        get certificate() {
+          return Buffer.from(readTls(files).cert ?? '');
+        },
+        get privateKey() {
+          return Buffer.from(readTls(files).key ?? '');
+        },
+      }),
+    removeCaCertificateListener: () => undefined,
+    removeIdentityCertificateListener: () => undefined,
+  };
+  return {
+    credentials: experimental.createCertificateProviderChannelCredentials(provider, files.cert ? provider : null),
+    ...(serverName !== undefined && {
+      channelArgs: { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName },
+    }),
+  };
 }
 
 /** Longest pause between two attempts of a call, in milliseconds; longer if the server is overloaded. */

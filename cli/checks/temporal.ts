@@ -3,11 +3,14 @@
 import { isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { readDeployment, type WorkerVersion } from '../../adapters/temporal/deployments.ts';
 import { countPollers, hasNamespace, readSearchAttributes } from '../../adapters/temporal/inspect.ts';
+import { readTemporalPlace } from '../../adapters/temporal/place.ts';
 import { readVariables } from '../../platform/config/config.ts';
 import { type TemporalRole, temporalRoles } from '../../platform/config/roles.ts';
+import { namesFrom } from '../../platform/config/variables.ts';
 import { searchAttributeNames } from '../../workflows/search-attributes.ts';
 import { openTemporal, type TemporalAccess } from '../connections.ts';
 import type { Finding } from './finding.ts';
+import { type Explanation, explainTls } from './tls.ts';
 
 /** Checks server, namespace, search attributes and task queues, in this order. */
 export async function checkTemporal(env: Record<string, string>): Promise<Finding[]> {
@@ -21,10 +24,10 @@ export async function checkTemporal(env: Record<string, string>): Promise<Findin
       return [{ check, verdict: 'failed', about: `has no namespace ${namespace}`, advice }];
     }
   } catch (err) {
+    if (isRefusal(err)) return [{ check, verdict: 'failed', ...refusal }];
     if (!isTemporalOutage(err)) throw err;
-    return [
-      { check, verdict: 'failed', about: 'does not answer', advice: 'Check TEMPORAL_ADDRESS and that Temporal runs.' },
-    ];
+    const usual = { about: 'does not answer', advice: 'Check TEMPORAL_ADDRESS and that Temporal runs.' };
+    return [{ check, verdict: 'failed', ...((await explain(env)) ?? usual) }];
   }
   return [
     { check, verdict: 'ok', about: `answers, namespace ${namespace}` },
@@ -32,6 +35,22 @@ export async function checkTemporal(env: Record<string, string>): Promise<Findin
     ...(await Promise.all(neededRoles(env).map((role) => checkQueue(temporal, role)))),
     await checkVersions(temporal, env),
   ];
+}
+
+const refusal: Explanation = {
+  about: 'refuses this identity',
+  advice: 'Check TEMPORAL_API_KEY or TEMPORAL_CERT, and that it may use the namespace in TEMPORAL_NAMESPACE.',
+};
+
+/** Returns whether Temporal refuses a call by the gRPC status permission denied or unauthenticated. */
+function isRefusal(err: unknown): boolean {
+  return err instanceof Error && 'code' in err && (err.code === 7 || err.code === 16);
+}
+
+async function explain(env: Record<string, string>): Promise<Explanation | undefined> {
+  const { address, tls } = readTemporalPlace(readVariables(namesFrom('TEMPORAL_'), env));
+  if (tls === undefined) return undefined;
+  return await explainTls({ prefix: 'TEMPORAL', address, tls, protocols: ['h2'] });
 }
 
 /** Checks that a version gets the new workflows, and that no version with workflows has lost its workers. */

@@ -1,8 +1,11 @@
 /** Reads the configuration from environment variables. No other module reads the environment. */
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { z } from 'zod';
+import { conflictsIn } from './conflicts.ts';
 import type { Role } from './roles.ts';
+import { fileMark } from './secret.ts';
 import type { Variable } from './variable.ts';
 import { type Variables, variables, variablesOf } from './variables.ts';
 
@@ -32,7 +35,8 @@ export function readVariables<N extends keyof Variables>(names: readonly N[], en
 }
 
 /**
- * Returns the values of some variables in an environment. `NAME_FILE` names a file that contains the value of `NAME`.
+ * Returns the values of some variables in an environment. `NAME_FILE` names a file that contains the value of `NAME`; where
+ * the value is renewed while the process runs, the path is the value, as `file:<path>`.
  *
  * @throws {Error} names every `NAME_FILE` whose file cannot be read
  */
@@ -42,7 +46,7 @@ export function givenValues(names: readonly string[], env: NodeJS.ProcessEnv, wh
   for (const name of names) {
     const file = env[`${name}_FILE`];
     try {
-      const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
+      const value = file ? valueIn(name, file) : env[name];
       if (value !== undefined) values[name] = value;
     } catch (err) {
       problems.push(`${name}_FILE cannot be read: ${(err as NodeJS.ErrnoException).code}`);
@@ -50,6 +54,12 @@ export function givenValues(names: readonly string[], env: NodeJS.ProcessEnv, wh
   }
   if (problems.length > 0) throw badConfiguration(whose, problems);
   return values;
+}
+
+function valueIn(name: string, file: string): string {
+  const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  const isRenewed = name in variables && (variables as Record<string, Variable>)[name]?.isRenewed;
+  return isRenewed ? `${fileMark}${resolve(file)}` : text;
 }
 
 /** The variables that select an installation. */
@@ -90,6 +100,7 @@ function read(chosen: [name: string, variable: Variable][], env: NodeJS.ProcessE
     const problem = parsed.success ? variable.inProduction?.(given) : undefined;
     if (problem !== undefined) problems.push(`${name} ${problem}`);
   }
+  problems.push(...conflictsIn(values));
   if (problems.length > 0) throw badConfiguration(whose, problems);
   return Object.freeze(values);
 }

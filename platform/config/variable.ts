@@ -11,6 +11,8 @@ export interface Variable {
   default?: string;
   /** Returns the problem with a value that is valid in development but not in production. */
   inProduction?: (given: string) => string | undefined;
+  /** With `NAME_FILE` the process itself reads the file, again each time: it may read that file, and no other. */
+  isRenewed?: true;
   /** A working value for development, shown in `.env.example` in place of the default. */
   example?: string;
 }

@@ -6,12 +6,16 @@ import { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher, type KeyPurpose } from '../../platform/crypto.ts';
 import { testEngines } from './engines.ts';
 
+/** Where `test/adapters/redis/cluster.test.ts` runs the other files of its folder. */
+export const clusterVariable = 'VYRY_TEST_REDIS_CLUSTER_NODES';
+
 /** Connects with a timeout longer than any response takes; connection errors fail the running test. */
 export function connectTestRedis(): Redis {
   const unexpected = (err: Error) => {
     throw err;
   };
-  return connectRedis(testEngines().redisUrl, unexpected, { timeoutMs: 600_000 });
+  const clusterNodes = JSON.parse(process.env[clusterVariable] || 'null') ?? undefined;
+  return connectRedis({ url: testEngines().redisUrl, clusterNodes }, unexpected, { timeoutMs: 600_000 });
 }
 
 /** Returns a name that no other test uses. */

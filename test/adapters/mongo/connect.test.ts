@@ -70,6 +70,14 @@ function accountsOf(database: ReturnType<typeof connectMongo>): Accounts {
 }
 
 describe('connectMongo()', () => {
+  it('writes to the majority and reads from the primary, whatever the URL says', async () => {
+    const url = `${withDatabase(testEngines().databaseUrl, uniqueName())}?w=1&readPreference=secondaryPreferred`;
+    await using database = connectMongo(url, () => undefined);
+    await database.ping();
+    const { writeConcern, readPreference } = database.connection.getClient().options;
+    assert.deepEqual([writeConcern?.w, readPreference.mode], ['majority', 'primary']);
+  });
+
   it('fails with an outage error while the database is down, and recovers automatically', async () => {
     await using gate = await openGate();
     await using database = connectMongo(gate.url, () => undefined, { serverMs: 500, answerMs: 600_000 });
