@@ -75,7 +75,8 @@ export function connectRedis(
   { timeoutMs = commandMs }: { timeoutMs?: number } = {},
 ): Redis {
   const options = optionsOf(typeof place === 'string' ? { url: place } : place, timeoutMs);
-  if (typeof place === 'string' || place.clusterNodes === undefined) return holdByTurn(watch(openServer(options, onError), timeoutMs));
+  if (typeof place === 'string' || place.clusterNodes === undefined)
+    return holdByTurn(watch(openServer(options, onError), timeoutMs));
   return openCluster(place.clusterNodes, options, onError);
 }
 

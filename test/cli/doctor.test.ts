@@ -59,7 +59,19 @@ describe('vyry doctor', () => {
     assert.match(of('audit log'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
-      ...['configuration', 'mongodb', 'migrations', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid', 'push'],
+      ...[
+        'configuration',
+        'mongodb',
+        'migrations',
+        'temporal',
+        'ldap',
+        'twilio',
+        'infobip',
+        'mail',
+        'resend',
+        'sendgrid',
+        'push',
+      ],
       'signal-server',
       ...['elasticsearch', 'captcha'],
     ]) {
