@@ -24,7 +24,7 @@ import {
 import { Failure, type FailureContext, isFailureCode } from '../../domain/failures.ts';
 import { callTime, outsideBudget } from '../../platform/budget.ts';
 import { newId } from '../../platform/crypto.ts';
-import { askServing, isTaskFailure } from './connect.ts';
+import { askServing, isTaskFailure, isTemporalOutage } from './connect.ts';
 
 /** Deadline of an update: longer than a killed worker needs to restart and to get its task again. */
 const updateMs = 20_000;
@@ -64,9 +64,14 @@ function waitWhileServed<T>(temporal: Client, ms: number, ask: () => Promise<T>)
     let isOver = false;
     let timer: NodeJS.Timeout | undefined;
     const plan = () => {
-      if (!isOver) timer = setTimeout(look, lookMs);
+      if (!isOver) timer = setTimeout(() => void look(), lookMs);
     };
-    const look = () => void askServing(temporal, lookMs).then(plan, () => away.abort());
+    const look = async () => {
+      // another error is an answer too, such as that of a server without the health service
+      const isAway = (err: unknown) => err instanceof Failure || isTemporalOutage(err);
+      await askServing(temporal, lookMs).catch((err: unknown) => (isAway(err) ? away.abort() : undefined));
+      plan();
+    };
     plan();
     try {
       return await temporal.withAbortSignal(away.signal, () => temporal.withDeadline(Date.now() + ms, ask));
