@@ -63,8 +63,6 @@ export interface EnginesOptions {
   ports?: EnginePorts;
   elasticsearch?: boolean;
   appendfsync?: 'always' | 'everysec';
-  /** Redis refuses what a Redis Cluster refuses. */
-  hashSlots?: boolean;
   /** Restart an engine when it ends on its own. */
   keepAlive?: boolean;
   /** The codec endpoint that decrypts payloads for the Temporal UI. */
@@ -88,12 +86,7 @@ export async function startEngines(options: EnginesOptions): Promise<Engines> {
       uiPort: ports.temporalUi,
       codecUrl: options.codecUrl,
     }),
-    startRedis({
-      ...common,
-      url: env.REDIS_URL,
-      appendfsync: options.appendfsync ?? 'everysec',
-      hashSlots: options.hashSlots ?? false,
-    }),
+    startRedis({ ...common, url: env.REDIS_URL, appendfsync: options.appendfsync ?? 'everysec' }),
     startMongo({ ...common, url: env.DATABASE_URL }),
     startLdap(folder, env, keepAlive),
     startOutbox(folder, ports.outbox),

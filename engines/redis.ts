@@ -6,17 +6,12 @@ import { connect as connectTls } from 'node:tls';
 import { startChild } from './child.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
 import { debianProgram, missingEngine } from './obtain.ts';
-import { claimPort, freePort } from './ports.ts';
+import { claimPort } from './ports.ts';
 
 /** How Redis is started. */
 export interface RedisOptions extends EngineOptions {
   /** `always` loses no acknowledged write in a power failure; `everysec` may lose a second. */
   appendfsync?: 'always' | 'everysec';
-  /**
-   * Refuses what a Redis Cluster refuses: a command, transaction or script with keys of several hash slots. The server is a
-   * cluster of its own with all the slots, so that clients need not know.
-   */
-  hashSlots?: boolean;
   /** Certificates: the port speaks TLS, and clients need a certificate of the same authority. */
   tls?: { caFile: string; certificateFile: string; keyFile: string };
   /** More settings, by their names in `redis.conf`. */
@@ -47,18 +42,11 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
   const process = await startChild(folder, {
     name: 'redis',
     command: program,
-    args: redisArguments(port, data, {
-      ...options,
-      settings: { ...(await clusterSettings(options)), ...options.settings },
-    }),
-    ready: options.hashSlots ? () => claimSlots(port) : () => ping(port, options.tls),
+    args: redisArguments(port, data, options),
+    ready: () => ping(port, options.tls),
     keepAlive,
   });
   return { name: 'Redis', url: `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`, source: program, process };
-}
-
-async function clusterSettings({ hashSlots }: RedisOptions): Promise<Record<string, string>> {
-  return hashSlots ? { 'cluster-enabled': 'yes', 'cluster-port': String(await freePort()) } : {};
 }
 
 function redisArguments(port: number, data: string, options: RedisOptions): string[] {
@@ -88,13 +76,6 @@ function redisArguments(port: number, data: string, options: RedisOptions): stri
 async function ping(port: number, tls: RedisOptions['tls']): Promise<void> {
   const answer = await ask(port, 'PING', tls);
   if (!answer.startsWith('+PONG')) throw new Error(answer);
-}
-
-/** Gives a server all slots, once; then it waits two seconds before it takes writes. @throws {Error} not yet */
-async function claimSlots(port: number): Promise<void> {
-  const state = await ask(port, 'CLUSTER INFO');
-  if (state.includes('cluster_slots_assigned:0')) await ask(port, 'CLUSTER ADDSLOTSRANGE 0 16383');
-  if (!state.includes('cluster_state:ok')) throw new Error(state);
 }
 
 /** Sends a command on a connection of its own and returns the beginning of the answer. */

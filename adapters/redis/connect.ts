@@ -137,35 +137,23 @@ function pauseMs(times: number): number {
   return Math.min(50 * 2 ** Math.min(times, 6), reconnectMsMax);
 }
 
-/**
- * Without a connection a command of `Cluster` would wait forever. One whose node is lost is sent again until the others have
- * promoted a replica, or fails after 16 tries.
- */
-class TimedCluster extends Cluster {
-  #timeoutMs = commandMs;
-
-  limit(timeoutMs: number): this {
-    this.#timeoutMs = timeoutMs;
-    return this;
-  }
-
-  override sendCommand(...args: Parameters<Cluster['sendCommand']>): unknown {
-    const [command] = args;
-    watchOutages(command);
-    command.setTimeout(callTime(this.#timeoutMs));
-    return super.sendCommand(...args);
-  }
-}
-
 function openCluster(nodes: readonly Address[], options: Options, onError: (err: Error) => void): Redis {
   const { host: _host, port: _port, db: _db, commandTimeout: timeoutMs = commandMs, ...redisOptions } = options;
-  const cluster = new TimedCluster([...nodes], {
+  const cluster = new Cluster([...nodes], {
     redisOptions: { ...redisOptions, commandTimeout: timeoutMs },
     clusterRetryStrategy: pauseMs,
     slotsRefreshTimeout: timeoutMs,
     // names as they are, because the certificates of the nodes have them
     dnsLookup: (name, found) => found(null, name),
-  }).limit(timeoutMs);
+  });
+  const send = cluster.sendCommand.bind(cluster);
+  cluster.sendCommand = (...args) => {
+    const [command] = args;
+    watchOutages(command);
+    // without a connection it would wait forever
+    command.setTimeout(callTime(timeoutMs));
+    return send(...args);
+  };
   cluster.on('error', onError);
   cluster.on('node error', onError);
   cluster.on('+node', holdByTurn);

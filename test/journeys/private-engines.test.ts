@@ -37,17 +37,18 @@ const without = (...names: string[]) => {
   const kept = Object.entries(all).filter(([name]) => !names.includes(name));
   return givenValues(Object.keys(variables), Object.fromEntries(kept));
 };
-const first = ([finding]: Finding[]) => `${finding?.verdict}: ${finding?.about}. ${finding?.advice}`;
 
 describe('on engines with TLS and an authority of their own', () => {
   it('people register, log in and write to each other, and the audit log has it', async () => {
     await liveThrough(system.ready);
     const vyry = vyryFor(system);
     await until(async () => jsonOf(await vyry(['audit', 'verify', '--json'])).waiting === 0);
-    const env = without();
-    const checks = [checkRedis(env), checkTemporal(env), checkMongo(env), checkElastic(env), checkLdap(env)];
-    const faults = (await Promise.all(checks)).flat().filter(({ verdict }) => verdict === 'failed');
-    assert.deepEqual(faults, []);
+    // a check gives up after a while, as on a machine with much else to do
+    await until(async () => {
+      const env = without();
+      const checks = [checkRedis(env), checkTemporal(env), checkMongo(env), checkElastic(env), checkLdap(env)];
+      return (await Promise.all(checks)).flat().every(({ verdict }) => verdict !== 'failed');
+    });
     assert.equal(engines.temporal.refused() + engines.elastic.refused(), 0);
     for (const { certificates } of [engines.temporal, engines.mongo]) assert.equal(new Set(certificates).size, 1);
   });
@@ -70,18 +71,21 @@ describe('on engines with TLS and an authority of their own', () => {
   });
 
   it('vyry doctor says which certificate or key is missing', async () => {
-    const [redis, temporal, mongo, elastic] = await Promise.all([
-      checkRedis(without('REDIS_CA_FILE')),
-      checkTemporal(without('TEMPORAL_CA_FILE')),
-      checkMongo(without('DATABASE_CERT_FILE', 'DATABASE_KEY_FILE')),
-      checkElastic(without('ELASTICSEARCH_CA_FILE')),
-    ]);
-    assert.match(first(redis), /failed.*not trusted.*REDIS_CA_FILE/);
-    assert.match(first(temporal), /failed.*not trusted.*TEMPORAL_CA_FILE/);
-    assert.match(first(mongo), /failed.*client certificate.*DATABASE_CERT_FILE/);
-    assert.match(first(elastic), /failed.*not trusted.*ELASTICSEARCH_CA_FILE/);
+    /** Repeats a check that gave up before there was an answer. */
+    const says = (check: () => Promise<Finding[]>, expected: RegExp) =>
+      until(async () => {
+        const [finding] = await check();
+        return expected.test(`${finding?.verdict}: ${finding?.about}. ${finding?.advice}`);
+      });
     const wrongKey = { ...without(), TEMPORAL_API_KEY: 'wrong', ELASTICSEARCH_API_KEY: 'wrong' };
-    assert.match(first(await checkTemporal(wrongKey)), /failed.*refuses this identity.*TEMPORAL_API_KEY/);
-    assert.match(first(await checkElastic(wrongKey)), /failed.*refuses the API key/);
+    const noCertificate = without('DATABASE_CERT_FILE', 'DATABASE_KEY_FILE');
+    await Promise.all([
+      says(() => checkRedis(without('REDIS_CA_FILE')), /failed.*not trusted.*REDIS_CA_FILE/),
+      says(() => checkTemporal(without('TEMPORAL_CA_FILE')), /failed.*not trusted.*TEMPORAL_CA_FILE/),
+      says(() => checkMongo(noCertificate), /failed.*client certificate.*DATABASE_CERT_FILE/),
+      says(() => checkElastic(without('ELASTICSEARCH_CA_FILE')), /failed.*not trusted.*ELASTICSEARCH_CA_FILE/),
+      says(() => checkTemporal(wrongKey), /failed.*refuses this identity.*TEMPORAL_API_KEY/),
+      says(() => checkElastic(wrongKey), /failed.*refuses the API key/),
+    ]);
   });
 });

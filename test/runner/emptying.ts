@@ -43,7 +43,7 @@ export async function deleteKeys(url: string): Promise<void> {
   try {
     for await (const keys of redis.scanStream({ count: 1000 })) {
       const old = (keys as string[]).filter((key) => !key.startsWith('health:'));
-      await Promise.all(old.map((key) => redis.unlink(key)));
+      if (old.length > 0) await redis.unlink(old);
     }
   } finally {
     redis.disconnect();

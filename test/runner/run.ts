@@ -92,7 +92,7 @@ async function startAll(owner: DataFolder): Promise<Record<string, string>> {
   const bundle = join(owner.path, 'workflows.js');
   const web = join(owner.path, 'web');
   const [{ urls }] = await Promise.all([
-    startEngines({ folder: owner, elasticsearch: true, appendfsync: 'always', hashSlots: true }),
+    startEngines({ folder: owner, elasticsearch: true, appendfsync: 'always' }),
     makeBundle(owner, bundle),
     makeWebPage(owner, web),
     provideChromium(owner),

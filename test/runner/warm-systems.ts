@@ -175,7 +175,7 @@ async function createSystem(engines: Pick<EngineUrls, 'temporalAddress'>): Promi
   const id = randomBytes(6).toString('hex');
   const name = `test-${id}`;
   const [redis, fakes, api, codec, grpc] = await Promise.all([
-    startRedis({ folder, appendfsync: 'always', hashSlots: true }),
+    startRedis({ folder, appendfsync: 'always' }),
     startOutbox(folder),
     freePort(),
     freePort(),

@@ -6,8 +6,13 @@ import { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher, type KeyPurpose } from '../../platform/crypto.ts';
 import { testEngines } from './engines.ts';
 
-/** Where `test/adapters/redis/cluster.test.ts` runs the other files of its folder. */
+/** Names the nodes of the Redis Cluster that `test/adapters/redis/cluster.test.ts` runs the other files of its folder on. */
 export const clusterVariable = 'VYRY_TEST_REDIS_CLUSTER_NODES';
+
+/** Returns whether `connectTestRedis` connects to a Redis Cluster. */
+export function isOnCluster(): boolean {
+  return Boolean(process.env[clusterVariable]);
+}
 
 /** Connects with a timeout longer than any response takes; connection errors fail the running test. */
 export function connectTestRedis(): Redis {

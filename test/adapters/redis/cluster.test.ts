@@ -1,8 +1,7 @@
 // @rerun never
 /**
  * The other files of this folder once more, on a Redis Cluster of three nodes: it refuses each command, transaction and script
- * with keys of two slots, keeps scripts on each node, and scans only one. `npm test` itself runs on servers with the same
- * rule for slots, so that each test of the product fails on such a command (`hashSlots` in engines/redis.ts).
+ * with keys of two slots, keeps scripts on each node, and scans only one.
  */
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
