@@ -3,13 +3,18 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Collector } from '../adapters/collector.ts';
 import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
+import { mongoOutageOf } from '../adapters/mongo/outages.ts';
 import { connectRedis, connectSubscriber, pingRedis, readRedisPlace } from '../adapters/redis/connect.ts';
+import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
 import type { Config } from '../platform/config/config.ts';
-import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
+import type { Role } from '../platform/config/roles.ts';
+import { newId } from '../platform/crypto.ts';
+import { checkHealth, type DependencyHealth, withTimeout } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
+import { noteOutage } from '../platform/outages.ts';
 
 /** The variables that both the api and the gateway have. */
 export type SharedConfig = Pick<Config<'api'>, keyof Config<'gateway'>>;
@@ -58,15 +63,45 @@ export function connect(config: SharedConfig, log: Logger, { record }: Collector
   };
 }
 
-/** Checks the engines that a process is connected to. */
-export function checkEngines({ redis, database, temporal }: Connections): Promise<DependencyHealth[]> {
-  return Promise.all([
-    checkHealth('redis', () => pingRedis(redis)),
-    checkHealth('mongodb', () => database.ping()),
-    checkHealth('temporal', () =>
-      temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
-    ),
-  ]);
+/** The checks of the engines that a process is connected to. Disposing removes what the checks have written. */
+export interface EngineChecks extends AsyncDisposable {
+  check(): Promise<DependencyHealth[]>;
+}
+
+/** How long the end of a process waits for Redis. */
+const forgetMs = 1000;
+
+/**
+ * Creates the checks of a process. Redis is proved by a write, the heartbeat of this process: a server that answers and takes
+ * no writes is down. MongoDB is asked whether it takes writes.
+ */
+export function createEngineChecks({ redis, database, temporal }: Connections, role: Role): EngineChecks {
+  const heartbeats = createHeartbeats(redis);
+  const processId = newId();
+  return {
+    check: () =>
+      Promise.all([
+        checkHealth('redis', async () => {
+          await pingRedis(redis);
+          const at = Date.now();
+          await heartbeats.beat(role, processId, { at, dependencies: [] });
+          // removes those of processes that were killed
+          await heartbeats.read(role, at);
+        }),
+        checkHealth('mongodb', () =>
+          database.ping().catch((err: unknown) => {
+            const outage = mongoOutageOf(err);
+            throw outage === undefined ? err : noteOutage(err, outage);
+          }),
+        ),
+        checkHealth('temporal', () =>
+          temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
+        ),
+      ]),
+    async [Symbol.asyncDispose]() {
+      await withTimeout(heartbeats.stop(role, processId), forgetMs).catch(() => undefined);
+    },
+  };
 }
 
 /** Listens until it is disposed: then requests in progress complete. @throws {Error} the port is in use */

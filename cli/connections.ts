@@ -13,11 +13,12 @@ import { createWakeUps, type WakeUps } from '../adapters/redis/wake-ups.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
 import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { createTraceCipher } from '../adapters/temporal/trace.ts';
+import { callTime } from '../platform/budget.ts';
 import { readVariables } from '../platform/config/config.ts';
 import { namesFrom } from '../platform/config/variables.ts';
 import { type Cipher, createCipher, deriveKey } from '../platform/crypto.ts';
 
-/** Timeout of a Temporal call, in milliseconds. */
+/** Longest time of a Temporal call, in milliseconds. */
 const askMs = 10_000;
 
 /** A connection to Temporal with the same data converter as the processes. */
@@ -39,7 +40,7 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
   });
   return {
     client,
-    within: (ask, ms = askMs) => client.withDeadline(Date.now() + ms, ask),
+    within: (ask, ms = askMs) => client.withDeadline(Date.now() + callTime(ms), ask),
     [Symbol.asyncDispose]: () => client.connection.close(),
   };
 }

@@ -48,6 +48,7 @@ export const doctor: Command = {
   options: {
     login: { value: 'username', about: 'only check this user name at the directory; asks for the password' },
   },
+  budget: 'none',
   async run({ values, env, terminal, show }) {
     const findings =
       values.login === undefined

@@ -4,8 +4,16 @@ import { join, resolve } from 'node:path';
 import { type Role, roles } from '../platform/config/roles.ts';
 import { type DataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
+import { migrateDatabase } from './mongo.ts';
 import { claimPort } from './ports.ts';
-import { makeBundle, makeWebPage, type Processes, type ProcessesOptions, startProcesses } from './processes.ts';
+import {
+  makeBundle,
+  makeWebPage,
+  type Processes,
+  type ProcessesOptions,
+  startProcesses,
+  withDatabase,
+} from './processes.ts';
 import { readSecrets, type Secrets } from './secrets.ts';
 import { ensureNamespace } from './temporal.ts';
 
@@ -122,7 +130,11 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   ]);
   const urls = options.engines ?? started?.urls;
   if (urls === undefined) throw new Error('No engines');
-  await ensureNamespace(urls.temporalAddress, namespace);
+  const databaseUrl = withDatabase(env.DATABASE_URL || urls.databaseUrl, options.database);
+  await Promise.all([
+    ensureNamespace(urls.temporalAddress, namespace),
+    migrateDatabase(databaseUrl, env.DATA_KEY || secrets.DATA_KEY),
+  ]);
   const processes = await startProcesses(folder, {
     urls,
     secrets,

@@ -24,6 +24,7 @@ import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import type { Events } from '../platform/events/events.ts';
 import { dropPermissions } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
+import { versionOptions } from './deployment.ts';
 import { serveHealth } from './health.ts';
 import { beat, type Check } from './heartbeats.ts';
 import { heartbeat } from './progress.ts';
@@ -85,6 +86,7 @@ export async function runWorker(
   try {
     const worker = await Worker.create({
       ...parts.options,
+      ...versionOptions(config),
       connection,
       namespace: place.namespace,
       taskQueue: role,

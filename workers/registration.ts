@@ -23,19 +23,21 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { createArchive } from '../adapters/mongo/archive.ts';
-import { connectMongo, isMongoOutage, readMongoPlace } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
+import { isMongoOutage } from '../adapters/mongo/outages.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
+import { isRedisOutage } from '../adapters/redis/outages.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations, type Registrations } from '../adapters/redis/registrations.ts';
 import { createAuthSessions } from '../adapters/redis/sessions.ts';
@@ -58,6 +60,7 @@ import { progress } from './progress.ts';
 async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
   const { log, events, redis } = tools;
   const database = openDatabase(config, log);
+  await requireMigrated(database, log);
   const { PAYLOAD_KEY: payloadKey, PAYLOAD_KEYS_OLD: olderKeys, DATA_KEY: dataKey } = config;
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
@@ -114,10 +117,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
       },
       workflowBundle: { codePath: bundle },
     },
-    prepare: async (connection) => {
-      await ensureSchedules(connection, config);
-      await deviceStores.archive.prepare();
-    },
+    prepare: (connection) => ensureSchedules(connection, config),
     startReads: [bundle],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),

@@ -2,17 +2,20 @@
  * The connection to Redis. Only this folder uses ioredis.
  *
  * Consistency: one command or one script is atomic. No script or transaction uses keys with different hash tags.
- * Timeout: a command fails after 5 s. While Redis is unavailable, commands fail after one retry and the connection is
- * retried indefinitely. `isRedisOutage` distinguishes such errors from bugs.
+ * Timeout: a command fails after 5 s, or when the budget of its request ends. While Redis is unavailable, commands fail after one retry and the connection is
+ * retried indefinitely. A connection to a primary that has become a replica is opened again, by the same address.
+ * `isRedisOutage` distinguishes such errors from bugs.
  */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { callTime } from '../../platform/budget.ts';
 import type { Config } from '../../platform/config/config.ts';
 import type { Role } from '../../platform/config/roles.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { createTlsContext, type TlsFiles } from '../../platform/tls.ts';
+import { isReadOnly, watchOutages } from './outages.ts';
 
 export type { Redis };
 
@@ -21,6 +24,8 @@ export type Script = (keys: string[], args: (string | number)[]) => Promise<unkn
 
 const commandMs = 5000;
 const reconnectMsMax = 1000;
+/** Shortest time between two connections that are opened again because Redis is a replica. */
+const readOnlyMs = 1000;
 const usualPort = 6379;
 
 /** Which Redis a connection is for. */
@@ -70,7 +75,8 @@ export function connectRedis(
   { timeoutMs = commandMs }: { timeoutMs?: number } = {},
 ): Redis {
   const options = optionsOf(typeof place === 'string' ? { url: place } : place, timeoutMs);
-  if (typeof place === 'string' || place.clusterNodes === undefined) return sendByTurn(openServer(options, onError));
+  if (typeof place === 'string' || place.clusterNodes === undefined)
+    return holdByTurn(watch(openServer(options, onError), timeoutMs));
   return openCluster(place.clusterNodes, options, onError);
 }
 
@@ -81,12 +87,12 @@ export function connectRedis(
 export function connectSubscriber(place: RedisPlace, onError: (err: Error) => void): Redis {
   const options = optionsOf(place, commandMs);
   const { clusterNodes } = place;
-  if (clusterNodes === undefined) return openServer(options, onError);
+  if (clusterNodes === undefined) return watch(openServer(options, onError), commandMs);
   // not the same node for all processes
   let turn = randomInt(clusterNodes.length);
   const next = () => clusterNodes[turn++ % clusterNodes.length];
   const redis: Redis = openServer({ ...options, ...next() }, onError, () => Object.assign(redis.options, next()));
-  return redis;
+  return watch(redis, commandMs);
 }
 
 /** Returns the options of a connection to a server, whichever it is. */
@@ -111,8 +117,7 @@ function optionsOf({ url, sentinels, sentinelPassword, tls = {} }: RedisPlace, t
     commandTimeout: timeoutMs,
     connectTimeout: timeoutMs,
     maxRetriesPerRequest: 1,
-    // the primary has become a replica: connect to the new one, and repeat
-    reconnectOnError: (err) => (err.message.startsWith('READONLY') ? 2 : false),
+    reconnectOnError: reconnectToPrimary(),
   };
 }
 
@@ -143,14 +148,30 @@ function openCluster(nodes: readonly Address[], options: Options, onError: (err:
   });
   const send = cluster.sendCommand.bind(cluster);
   cluster.sendCommand = (...args) => {
+    const [command] = args;
+    watchOutages(command);
     // without a connection it would wait forever
-    args[0].setTimeout(timeoutMs);
+    command.setTimeout(callTime(timeoutMs));
     return send(...args);
   };
   cluster.on('error', onError);
   cluster.on('node error', onError);
-  cluster.on('+node', sendByTurn);
+  cluster.on('+node', (node) => holdByTurn(watch(node, timeoutMs)));
   return cluster as unknown as Redis;
+}
+
+/** The errors of each command note whether they are an outage, and each ends with the budget of its request. */
+function watch(redis: Redis, timeoutMs: number): Redis {
+  const send = redis.sendCommand.bind(redis);
+  redis.sendCommand = (...args) => {
+    const [command] = args;
+    watchOutages(command);
+    const ms = callTime(timeoutMs);
+    // the driver sets its own time where a command has none yet
+    if (ms < timeoutMs) command.setTimeout(ms);
+    return send(...args);
+  };
+  return redis;
 }
 
 /**
@@ -158,7 +179,7 @@ function openCluster(nodes: readonly Address[], options: Options, onError: (err:
  * several commands, and a request often needs several that do not wait for each other. Unlike the pipelines of ioredis,
  * each command keeps its own promise, timeout and retry, and costs nothing more.
  */
-function sendByTurn(redis: Redis): Redis {
+function holdByTurn(redis: Redis): Redis {
   const send = redis.sendCommand.bind(redis);
   redis.sendCommand = (...args) => {
     holdUntilNextTurn(redis.stream);
@@ -220,15 +241,18 @@ export async function timeOf(redis: Redis): Promise<number> {
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
 
-const outages =
-  /MaxRetriesPerRequest|Command timed out|Connection is closed|ECONNREFUSED|ECONNRESET|LOADING|stream isn't/i;
-/** Until Sentinel or a Redis Cluster has a new primary, and a client knows it. */
-const failOvers =
-  /READONLY|MASTERDOWN|CLUSTERDOWN|All sentinels are unreachable|Failed to refresh slots cache|None of startup nodes|Too many Cluster redirections|Cluster (is ended|isn't ready)/;
-
-/** Returns whether an error means that Redis is unavailable, as opposed to an invalid command. */
-export function isRedisOutage(err: unknown): boolean {
-  if (!(err instanceof Error)) return false;
-  const text = `${err.name} ${err.message}`;
-  return outages.test(text) || failOvers.test(text);
+/**
+ * Returns whether to connect again after an error: after a fail-over the address leads to the new primary, but an open
+ * connection stays with the old one, which is a replica now. At most once a second, so that an address that leads to a
+ * replica for good costs little.
+ */
+function reconnectToPrimary(): (err: Error) => false | 2 {
+  let lastAt = Number.NEGATIVE_INFINITY;
+  return (err) => {
+    const now = performance.now();
+    if (!isReadOnly(err) || now - lastAt < readOnlyMs) return false;
+    lastAt = now;
+    // 2: and send the command again, which the replica has not run
+    return 2;
+  };
 }

@@ -19,6 +19,7 @@ import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher } from '../../platform/crypto.ts';
+import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
 import { readTls } from '../../platform/tls.ts';
 import { createPayloadCodec } from './codec.ts';
@@ -52,6 +53,12 @@ export function connectTemporal(
     interceptors: [repeatCalls()],
     ...(tls && secureOptionsOf(tls)),
   });
+  const ensureConnected = connection.ensureConnected.bind(connection);
+  // gRPC raises an error without a status when there is no connection in time
+  connection.ensureConnected = () =>
+    ensureConnected().catch((err: unknown) => {
+      throw noteOutage(err, { dependency: 'temporal', reason: 'no-answer' });
+    });
   // asked for each call
   if (apiKey) connection.setApiKey(() => apiKey.reveal());
   const interceptors = { workflow: [traceInterceptor(traceCipher, record)] };
@@ -124,6 +131,20 @@ const probeFreshMs = 1000;
 const serving = 1;
 
 /**
+ * Asks the Temporal health service once.
+ *
+ * @throws {Error} no answer in time
+ * @throws {Failure} unavailable: the service reports that it is not serving
+ */
+export async function askServing(client: Client, timeoutMs: number): Promise<void> {
+  // the types of a client's connection do not have it
+  const { healthService } = client.connection as Connection;
+  const service = 'temporal.api.workflowservice.v1.WorkflowService';
+  const { status } = await client.withDeadline(Date.now() + timeoutMs, () => healthService.check({ service }));
+  if (status !== serving) throw new Failure('unavailable');
+}
+
+/**
  * Creates a probe of the Temporal health service. Concurrent callers share one request, and a success is reused for a
  * second. Failures are not cached.
  *
@@ -132,15 +153,10 @@ const serving = 1;
  */
 export function createTemporalProbe(client: Client): () => Promise<void> {
   let asked: { answer: Promise<void>; until: number } | undefined;
-  // the types of a client's connection have neither
-  const { healthService } = client.connection as Connection;
+  // the types of a client's connection do not have it
   const { client: grpc } = client.connection as unknown as { client: WithChannel };
   const isConnected = () => grpc.getChannel().getConnectivityState(false) === ready;
-  const ask = async () => {
-    const service = 'temporal.api.workflowservice.v1.WorkflowService';
-    const { status } = await client.withDeadline(Date.now() + probeMs, () => healthService.check({ service }));
-    if (status !== serving) throw new Failure('unavailable');
-  };
+  const ask = () => askServing(client, probeMs);
   return () => {
     const isUnderWay = asked?.until === Number.POSITIVE_INFINITY;
     // a running probe is shared; a lost connection invalidates the cached result
@@ -171,16 +187,35 @@ interface WithChannel {
  */
 const ready = 2;
 
+/** Returns the outage of Temporal that an error is; undefined if it is another error. */
+export function temporalOutageOf(err: unknown): Outage | undefined {
+  const reason = reasonOf(err);
+  if (reason !== undefined) return { dependency: 'temporal', reason };
+  const noted = notedOutage(err);
+  return noted?.dependency === 'temporal' ? noted : undefined;
+}
+
 /** Returns whether an error means that Temporal is unavailable or too slow, as opposed to a refusal. */
 export function isTemporalOutage(err: unknown): boolean {
+  return temporalOutageOf(err) !== undefined;
+}
+
+/** Why Temporal does not work, by the gRPC status of its client: cancelled, deadline exceeded, resource exhausted, unavailable. */
+const reasons: ReadonlyMap<number, string> = new Map([
+  [1, 'no-answer'],
+  [4, 'timeout'],
+  [8, 'overloaded'],
+  [14, 'no-answer'],
+]);
+
+function reasonOf(err: unknown): string | undefined {
   for (let cause: unknown = err; cause instanceof Error; cause = cause.cause) {
-    if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
-    if (/Failed to connect before the deadline/.test(cause.message)) return true;
-    if (isTaskFailure(cause)) return true;
-    // gRPC status: cancelled, deadline exceeded, resource exhausted, unavailable
-    if (isGrpcServiceError(cause) && [1, 4, 8, 14].includes(cause.code)) return true;
+    if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return 'timeout';
+    if (isTaskFailure(cause)) return 'worker-restarted';
+    const reason = isGrpcServiceError(cause) ? reasons.get(cause.code) : undefined;
+    if (reason !== undefined) return reason;
   }
-  return false;
+  return undefined;
 }
 
 /** Error messages of Temporal for an update whose workflow task failed, and for one after failed workflow tasks. */

@@ -2,6 +2,7 @@
 import { hasAuditTemplate } from '../../adapters/elastic/audit-reader.ts';
 import { pingElastic } from '../../adapters/elastic/connect.ts';
 import { connectMongo, isMongoSecure, type MongoPlace, readMongoPlace } from '../../adapters/mongo/connect.ts';
+import { type MigrationState, readMigrations } from '../../adapters/mongo/migrate.ts';
 import { readAuditDepth } from '../../adapters/redis/audit-stream.ts';
 import { connectRedis, primariesOf, type RedisPlace, readRedisPlace } from '../../adapters/redis/connect.ts';
 import { checkDurability, type DurabilityReport } from '../../adapters/redis/durability.ts';
@@ -25,8 +26,9 @@ export async function checkRedis(env: Record<string, string>): Promise<Finding[]
   try {
     const primaries = await primariesOf(redis);
     const infos = await Promise.all(primaries.map((primary) => primary.info()));
+    const refusal = infos.flatMap((info) => writeRefusalOf((name) => fieldOf(info, name)) ?? [])[0];
     return [
-      ...infos.slice(0, 1).map((info) => redisFinding(info, infos)),
+      ...(refusal ? [refusal] : infos.slice(0, 1).map((info) => redisFinding(info, infos))),
       ...clusterFindings(place, infos),
       durabilityFinding(durability, await checkDurability(redis, durability)),
     ];
@@ -40,6 +42,24 @@ export async function checkRedis(env: Record<string, string>): Promise<Finding[]
   } finally {
     redis.disconnect();
   }
+}
+
+/** Returns why Redis takes no writes, or may remove what it keeps. */
+function writeRefusalOf(field: (name: string) => string): Finding | undefined {
+  const check = 'redis';
+  const failed = (about: string, advice: string): Finding => ({ check, verdict: 'failed', about, advice });
+  if (field('role') === 'slave')
+    return failed('is a replica, which takes no writes', 'REDIS_URL must lead to the primary.');
+  const [used, max] = [Number(field('used_memory')), Number(field('maxmemory'))];
+  const keepsAll = field('maxmemory_policy') === 'noeviction';
+  if (max > 0 && used >= max && keepsAll) return failed('has no memory left', 'Raise maxmemory of Redis.');
+  if ([field('aof_last_write_status'), field('rdb_last_bgsave_status')].includes('err'))
+    return failed('could not write to its disk', 'See the log of Redis; its disk may be full.');
+  if (max > 0 && !keepsAll) {
+    const about = `maxmemory-policy ${field('maxmemory_policy')} removes sessions, codes and messages when memory is short`;
+    return { check, verdict: 'warning', about, advice: 'Set it to noeviction.' };
+  }
+  return undefined;
 }
 
 function redisVariables({ sentinels, clusterNodes }: RedisPlace): string {
@@ -100,7 +120,7 @@ function durabilityFinding(durability: MessageDurability, report: DurabilityRepo
   return { check, verdict: 'ok', about: `durability ${durability}, ${replicas} replicas` };
 }
 
-/** Checks that MongoDB answers and accepts the credentials. */
+/** Checks that MongoDB answers, accepts the credentials and has the migrations of this build. */
 export async function checkMongo(env: Record<string, string>): Promise<Finding[]> {
   const place = readMongoPlace(readVariables(namesFrom('DATABASE_'), env));
   const failed = Promise.withResolvers<never>();
@@ -108,7 +128,10 @@ export async function checkMongo(env: Record<string, string>): Promise<Finding[]
   try {
     await Promise.race([database.ping(), failed.promise]);
     const { version } = (await database.connection.db?.admin().serverInfo()) ?? {};
-    return [{ check: 'mongodb', verdict: 'ok', about: `version ${version}` }];
+    return [
+      { check: 'mongodb', verdict: 'ok', about: `version ${version}` },
+      migrationsFinding(await readMigrations(database.connection)),
+    ];
   } catch (err) {
     const { codeName, message } = err as Error & { codeName?: string };
     const isLogin = codeName === 'AuthenticationFailed' || codeName === 'Unauthorized' || /auth/i.test(message);
@@ -118,6 +141,17 @@ export async function checkMongo(env: Record<string, string>): Promise<Finding[]
     const usual = { about, advice: 'Check DATABASE_URL and that MongoDB runs.' };
     return [{ check: 'mongodb', verdict: 'failed', ...((await explainMongo(place)) ?? usual) }];
   }
+}
+
+function migrationsFinding({ pending, unknown }: MigrationState): Finding {
+  const check = 'migrations';
+  if (pending.length > 0) {
+    const advice = 'npx vyry migrate: processes of this build do not start before.';
+    return { check, verdict: 'failed', about: `missing: ${pending.join(', ')}`, advice };
+  }
+  if (unknown.length === 0) return { check, verdict: 'ok', about: 'the database has all of them' };
+  const advice = 'This is an older build. It works one release back at most; see docs/deploy.md.';
+  return { check, verdict: 'warning', about: `the database has later ones: ${unknown.join(', ')}`, advice };
 }
 
 /** Explains why TLS fails, if it is used. The hosts of `mongodb+srv://` are not looked up. */

@@ -58,7 +58,10 @@ describe('an invalid command', { concurrency: 4 }, () => {
     const wrong: [string[], RegExp][] = [
       [[], /Vyry for operators/],
       [['registrations'], /vyry registrations list/],
-      [['toString'], /Unknown command toString: it must be one of registrations, users, devices, audit, keys, doctor/],
+      [
+        ['toString'],
+        /Unknown command toString: it must be one of registrations, users, devices, audit, keys, migrate, deploy, doctor/,
+      ],
       [['registrations', 'destroy'], /Unknown command registrations destroy: it must be one of list/],
       [['registrations', 'show'], /id is missing/],
       [['registrations', 'list', '--colour', 'red'], /Unknown option '--colour'/],
