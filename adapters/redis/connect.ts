@@ -87,12 +87,12 @@ export function connectRedis(
 export function connectSubscriber(place: RedisPlace, onError: (err: Error) => void): Redis {
   const options = optionsOf(place, commandMs);
   const { clusterNodes } = place;
-  if (clusterNodes === undefined) return openServer(options, onError);
+  if (clusterNodes === undefined) return watch(openServer(options, onError), commandMs);
   // not the same node for all processes
   let turn = randomInt(clusterNodes.length);
   const next = () => clusterNodes[turn++ % clusterNodes.length];
   const redis: Redis = openServer({ ...options, ...next() }, onError, () => Object.assign(redis.options, next()));
-  return redis;
+  return watch(redis, commandMs);
 }
 
 /** Returns the options of a connection to a server, whichever it is. */
@@ -156,7 +156,7 @@ function openCluster(nodes: readonly Address[], options: Options, onError: (err:
   };
   cluster.on('error', onError);
   cluster.on('node error', onError);
-  cluster.on('+node', holdByTurn);
+  cluster.on('+node', (node) => holdByTurn(watch(node, timeoutMs)));
   return cluster as unknown as Redis;
 }
 

@@ -13,7 +13,7 @@ import { startOwnCluster } from '../../support/redis-servers.ts';
 import { until } from '../../support/until.ts';
 
 /** These start servers of their own, connect to a single one, or stop the clock of the whole process. */
-const single = ['cluster', 'connect', 'inbox-servers', 'audit', 'subscriptions', 'rate-limit-leases'];
+const single = ['cluster', 'connect', 'inbox-servers', 'outages', 'audit', 'subscriptions', 'rate-limit-leases'];
 
 const cluster = await startOwnCluster();
 process.env[clusterVariable] = JSON.stringify(cluster.place.clusterNodes);
