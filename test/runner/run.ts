@@ -10,8 +10,10 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { chromiumPath } from '../../engines/chromium.ts';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import { type EngineUrls, startEngines } from '../../engines/engines.ts';
+import { debianProgram } from '../../engines/obtain.ts';
 import { compileCacheFolder, makeBundle, makeWebPage } from '../../engines/processes.ts';
 import { listenForStop } from '../../engines/signals.ts';
 import { failure, say } from '../../engines/summary.ts';
@@ -93,6 +95,7 @@ async function startAll(owner: DataFolder): Promise<Record<string, string>> {
     startEngines({ folder: owner, elasticsearch: true, appendfsync: 'always' }),
     makeBundle(owner, bundle),
     makeWebPage(owner, web),
+    provideChromium(owner),
   ]);
   const warm = await startWarmSystems(urls, { compileCache: compileCacheFolder });
   owner.onClose(async () => await warm[Symbol.asyncDispose]());
@@ -103,6 +106,14 @@ async function startAll(owner: DataFolder): Promise<Record<string, string>> {
     VYRY_TEST_WARM_SYSTEMS_URL: warm.url,
     NODE_COMPILE_CACHE: compileCacheFolder,
   };
+}
+
+/** Installs Chromium where it is missing. Where that is impossible, the tests of pages print why they are skipped. */
+async function provideChromium(owner: DataFolder): Promise<void> {
+  if (chromiumPath() !== undefined) return;
+  await debianProgram('chromium', ['chromium'], owner).catch((err: unknown) =>
+    say(`The tests of pages are skipped, because Chromium is missing: ${(err as Error).message}`),
+  );
 }
 
 /** The variables read by test/support/engines.ts. */

@@ -151,13 +151,16 @@ export function createJourney(
     }
   }
 
-  /** A start does not wait for Temporal: it is refused soon, and may be repeated. */
-  async function startAgainIfAway(answer: Answer): Promise<Answer> {
-    if (answer.status !== 503) return answer;
-    repeated.push('start');
+  /**
+   * The start and the first step, which starts the workflow, do not wait for Temporal: they are refused soon, when it is
+   * away or too many people register, and may be repeated.
+   */
+  async function beginAgainIfRefused(act: Act, answer: Answer): Promise<Answer> {
+    if (answer.status !== 503 || own.indexOf(act) > 1) return answer;
+    if (act === 'start') repeated.push('start');
     let latest = answer;
     await until(async () => {
-      latest = await calls.start();
+      latest = await callAgainIfLost(act);
       return latest.status !== 503;
     });
     return latest;
@@ -185,8 +188,7 @@ export function createJourney(
       const act = journey.next;
       if (act === undefined) throw new Error(`${person.username} has done everything`);
       await journey.prepare();
-      const answered = await callAgainIfLost(act);
-      const answer = act === 'start' ? await startAgainIfAway(answered) : answered;
+      const answer = await beginAgainIfRefused(act, await callAgainIfLost(act));
       if (answer.status >= 300) {
         throw new Error(`${person.username}: ${act}: ${answer.status} ${JSON.stringify(answer.body)}`);
       }
