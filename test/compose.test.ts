@@ -320,6 +320,7 @@ describe('the processes of docker-compose.yml', () => {
       SIGNAL_SERVER_URL: ready.signalServerUrl,
       SERVER_PORT: String(await claimPort('the api', undefined)),
       CODEC_PORT: String(await claimPort('the codec endpoint', undefined)),
+      GRPC_PORT: String(await claimPort('the gRPC server', undefined)),
       HEALTH_PORT: String(await claimPort('health', undefined)),
     };
     const names = Object.entries(env).map(([name, value]): [string, string] => {

@@ -48,8 +48,8 @@ async function diagnoseLdap(directory: TestDirectory, env: Record<string, string
 
 describe('vyry doctor', () => {
   it('exits with 0 for a system that works', async () => {
-    const { code, stderr, findings, of } = await diagnose();
-    assert.deepEqual([code, stderr], [0, '']);
+    const { code, stderr, findings, of, text } = await diagnose();
+    assert.deepEqual([code, stderr], [0, ''], text);
     assert.deepEqual(
       findings.filter(({ verdict }) => verdict !== 'ok').map(({ check, about }) => `${check}: ${about}`),
       ['worker versions: no WORKER_DEPLOYMENT: a deploy moves every workflow'],

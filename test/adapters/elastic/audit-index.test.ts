@@ -81,7 +81,7 @@ describe('store()', () => {
     const { prefix, index, count } = await scene();
     const event = auditEvent();
     await index.store([auditEvent()]);
-    const name = `${prefix}-*`;
+    const [name = ''] = Object.keys(await elastic.indices.get({ index: `${prefix}-*` }));
     const block = (isOn: boolean) =>
       elastic.indices.putSettings({ index: name, settings: { 'index.blocks.read_only_allow_delete': isOn } });
     await block(true);
