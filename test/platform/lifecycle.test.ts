@@ -85,13 +85,15 @@ describe('runEvery()', () => {
   });
 });
 
+const hourMs = 3_600_000;
+
 describe('pause()', () => {
   it('leaves no listener behind, whether the time is over or it is aborted', async () => {
     const { signal } = new AbortController();
     for (let run = 0; run < 20; run++) await pause(0, signal);
     assert.equal(getEventListeners(signal, 'abort').length, 0);
     const aborted = new AbortController();
-    const pausing = pause(3_600_000, aborted.signal);
+    const pausing = pause(hourMs, aborted.signal);
     assert.equal(getEventListeners(aborted.signal, 'abort').length, 1);
     aborted.abort();
     await pausing;
