@@ -167,7 +167,7 @@ export default {
     fence('lru-cache', 'api/tokens'),
     fence('jose', 'api/tokens', 'api/grpc/callers', 'adapters/http/fcm', 'adapters/http/apns'),
     fence('@block65/webcrypto-web-push', 'adapters/http/webpush'),
-    fence('@grpc', 'api/grpc'),
+    fence('@grpc', 'api/grpc', 'adapters/temporal'),
     fence('grpc-health-check', 'api/grpc'),
     fence('protobufjs', 'api/grpc'),
     fence('mongoose', 'adapters/mongo'),

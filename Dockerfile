@@ -22,7 +22,9 @@ COPY adapters/ adapters/
 COPY activities/ activities/
 COPY workflows/ workflows/
 COPY workers/ workers/
-RUN node workers/bundle.ts dist/workflows.js
+# The commit of these sources, which names the build beside the digest of its workflows.
+ARG COMMIT=
+RUN node workers/bundle.ts dist/workflows.js "$COMMIT"
 
 # The page at /app. Its build needs packages for development, and none that has a program to install.
 FROM base AS web

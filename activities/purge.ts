@@ -6,7 +6,7 @@ import type { Events } from '../platform/events/events.ts';
 
 /** Dependencies of the purge activities. */
 export interface PurgeActivityDeps {
-  accounts: Pick<Accounts, 'removeOrphanClaims' | 'claimLookalikes'>;
+  accounts: Pick<Accounts, 'removeOrphanClaims'>;
   devices: Pick<Devices, 'setsInUse'>;
   preKeys: Pick<PreKeys, 'removeOrphans'>;
   events: Pick<Events, 'purged'>;
@@ -24,12 +24,11 @@ const orphanSetMs = 86_400_000;
 export function createPurgeActivities({ accounts, devices, preKeys, events }: PurgeActivityDeps) {
   return {
     /**
-     * Removes claims without an account and one-time keys without a device, claims what user names look like where that
-     * is missing, and emits an event. Idempotent: a repeat finds nothing left to do, and the event is keyed by `runId`.
+     * Removes claims without an account and one-time keys without a device, and emits an event. Idempotent: a repeat finds
+     * nothing left to do, and the event is keyed by `runId`.
      */
     async purgeExpired({ runId }: { runId: string }): Promise<{ claims: number; keySets: number }> {
       const claims = await accounts.removeOrphanClaims(new Date(Date.now() - orphanMs));
-      await accounts.claimLookalikes();
       const keySets = await preKeys.removeOrphans(new Date(Date.now() - orphanSetMs), devices.setsInUse);
       events.purged({ runId, claims, keySets });
       return { claims, keySets };

@@ -7,6 +7,7 @@
  * unavailable, calls throw and the caller decides.
  */
 import { createHash } from 'node:crypto';
+import { callTime } from '../platform/budget.ts';
 
 /** The client of the service. */
 export type BreachedPasswords = ReturnType<typeof connectBreachedPasswords>;
@@ -22,7 +23,7 @@ export function connectBreachedPasswords(url: string) {
       const hash = createHash('sha1').update(password).digest('hex').toUpperCase();
       const response = await fetch(`${url.replace(/\/$/, '')}/range/${hash.slice(0, prefixLength)}`, {
         headers: { 'Add-Padding': 'true' },
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: AbortSignal.timeout(callTime(timeoutMs)),
         redirect: 'error',
       });
       if (!response.ok) throw new Error(`answers ${response.status}`);

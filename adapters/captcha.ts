@@ -11,6 +11,7 @@ import { createChallenge, randomInt, verifySolution } from 'altcha-lib';
 import { deriveKey } from 'altcha-lib/algorithms/pbkdf2';
 import { z } from 'zod';
 import { Failure } from '../domain/failures.ts';
+import { callTime } from '../platform/budget.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Secret } from '../platform/config/secret.ts';
 
@@ -195,7 +196,7 @@ async function ask(url: string, fields: Record<string, string>): Promise<z.outpu
       method: 'POST',
       body: new URLSearchParams(fields),
       redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
+      signal: AbortSignal.timeout(callTime(timeoutMs)),
     });
     return siteVerifyAnswer.parse(await response.json());
   } catch {

@@ -12,6 +12,7 @@ import type { SendOutcome, TextMessage } from '../domain/providers.ts';
 import type { Speech } from '../domain/templates/messages.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { Secret } from '../platform/config/secret.ts';
+import { verdictOf } from './twilio/errors.ts';
 import { greetingTwiml } from './twilio/voice.ts';
 
 /** A voice call that speaks a code. */
@@ -41,28 +42,6 @@ export interface TwilioOptions {
 
 const callMs = 10_000;
 const vendorUrl = 'https://api.twilio.com';
-
-/** Permanent errors, by Twilio error code. https://www.twilio.com/docs/api/errors */
-const refusals: Record<number, string> = {
-  13223: 'number-not-valid',
-  13224: 'number-not-valid',
-  21211: 'number-not-valid',
-  21214: 'number-not-reachable',
-  21215: 'country-not-enabled',
-  21216: 'number-not-reachable',
-  21217: 'number-not-valid',
-  21265: 'number-not-valid',
-  21408: 'country-not-enabled',
-  21610: 'recipient-opted-out',
-  21612: 'number-not-reachable',
-  21614: 'number-not-mobile',
-  30003: 'number-not-reachable',
-  30004: 'message-blocked',
-  30005: 'number-not-known',
-  30006: 'number-not-mobile',
-  30007: 'message-blocked',
-  30450: 'fraud-suspected',
-};
 
 /** The configuration variables of Twilio. */
 type TwilioConfig = Pick<Config<'delivery'>, Extract<keyof Config<'delivery'>, `TWILIO_${string}`>>;
@@ -177,20 +156,27 @@ function createHttpClient(timeout: number, baseUrl: string | undefined): twilio.
 }
 
 function refusalOf(err: unknown): SendOutcome {
-  const { status, code } = err as { status?: number; code?: number };
-  const reason = code === undefined ? undefined : refusals[code];
-  if (reason !== undefined && status !== undefined && status < 500) return { result: 'refused', reason };
+  const verdict = verdictOf(err as { status?: number; code?: number });
+  if (verdict.about === 'recipient') return { result: 'refused', reason: verdict.reason };
   throw away(err);
 }
 
 /**
- * All other errors are temporary: outages, limits, and configuration that an operator can fix. The failure does not
- * contain the message of Twilio.
+ * All errors but those about the recipient can be mended by waiting or by an operator. The failure does not contain the message
+ * of Twilio.
  */
 function away(err: unknown): Failure {
   const { status, code } = err as { status?: number; code?: number | string };
   return new Failure('unavailable', {
     message: `twilio ${status ?? ''} ${code ?? ''}`.trim(),
-    reason: status === undefined ? connectionReason(code) : statusReason(status),
+    reason: awayReason({ status, code }),
   });
+}
+
+function awayReason(answer: { status: number | undefined; code: number | string | undefined }): string {
+  const { status, code } = answer;
+  if (status === undefined) return connectionReason(code);
+  if (status === 401 || status === 403) return statusReason(status);
+  const { about } = verdictOf({ status, ...(code !== undefined && { code }) });
+  return about === 'configuration' ? 'configuration-refused' : statusReason(status);
 }

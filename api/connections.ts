@@ -2,13 +2,19 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Collector } from '../adapters/collector.ts';
-import { connectMongo } from '../adapters/mongo/connect.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
+import { mongoOutageOf } from '../adapters/mongo/outages.ts';
+import { connectRedis, connectSubscriber, pingRedis, readRedisPlace } from '../adapters/redis/connect.ts';
+import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createWorkflowCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import type { Config } from '../platform/config/config.ts';
-import { checkHealth, type DependencyHealth } from '../platform/lifecycle.ts';
+import type { Role } from '../platform/config/roles.ts';
+import { newId } from '../platform/crypto.ts';
+import { checkHealth, type DependencyHealth, withTimeout } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
+import { noteOutage } from '../platform/outages.ts';
 
 /** The variables that both the api and the gateway have. */
 export type SharedConfig = Pick<Config<'api'>, keyof Config<'gateway'>>;
@@ -30,12 +36,16 @@ export interface Connections extends AsyncDisposable {
 export function connect(config: SharedConfig, log: Logger, { record }: Collector): Connections {
   const away = (dependency: string) => (err: unknown) =>
     log.warn({ event: `${dependency}.away`, reason: (err as Error).message });
-  const connectOne = () => connectRedis(config.REDIS_URL, away('redis'));
-  const stores = { redis: connectOne(), sends: connectOne(), subscriber: connectOne(), publications: connectOne() };
-  const database = connectMongo(config.DATABASE_URL, away('database'));
+  const place = readRedisPlace(config);
+  const stores = {
+    redis: connectRedis(place, away('redis')),
+    sends: connectRedis(place, away('redis')),
+    subscriber: connectSubscriber(place, away('redis')),
+    publications: connectSubscriber(place, away('redis')),
+  };
+  const database = connectMongo(readMongoPlace(config), away('database'));
   const temporal = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...readTemporalPlace(config),
     dataConverter: createDataConverter(createWorkflowCodec(config.KEYS)),
     traceCipher: config.KEYS.cipher('trace'),
     record,
@@ -53,15 +63,45 @@ export function connect(config: SharedConfig, log: Logger, { record }: Collector
   };
 }
 
-/** Checks the engines that a process is connected to. */
-export function checkEngines({ redis, database, temporal }: Connections): Promise<DependencyHealth[]> {
-  return Promise.all([
-    checkHealth('redis', () => redis.ping()),
-    checkHealth('mongodb', () => database.ping()),
-    checkHealth('temporal', () =>
-      temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
-    ),
-  ]);
+/** The checks of the engines that a process is connected to. Disposing removes what the checks have written. */
+export interface EngineChecks extends AsyncDisposable {
+  check(): Promise<DependencyHealth[]>;
+}
+
+/** How long the end of a process waits for Redis. */
+const forgetMs = 1000;
+
+/**
+ * Creates the checks of a process. Redis is proved by a write, the heartbeat of this process: a server that answers and takes
+ * no writes is down. MongoDB is asked whether it takes writes.
+ */
+export function createEngineChecks({ redis, database, temporal }: Connections, role: Role): EngineChecks {
+  const heartbeats = createHeartbeats(redis);
+  const processId = newId();
+  return {
+    check: () =>
+      Promise.all([
+        checkHealth('redis', async () => {
+          await pingRedis(redis);
+          const at = Date.now();
+          await heartbeats.beat(role, processId, { at, dependencies: [] });
+          // removes those of processes that were killed
+          await heartbeats.read(role, at);
+        }),
+        checkHealth('mongodb', () =>
+          database.ping().catch((err: unknown) => {
+            const outage = mongoOutageOf(err);
+            throw outage === undefined ? err : noteOutage(err, outage);
+          }),
+        ),
+        checkHealth('temporal', () =>
+          temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
+        ),
+      ]),
+    async [Symbol.asyncDispose]() {
+      await withTimeout(heartbeats.stop(role, processId), forgetMs).catch(() => undefined);
+    },
+  };
 }
 
 /** Listens until it is disposed: then requests in progress complete. @throws {Error} the port is in use */

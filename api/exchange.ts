@@ -8,6 +8,7 @@ import helmet from 'helmet';
 import type { LimitsState } from '../adapters/redis/rate-limits.ts';
 import type { Operation } from '../contract/operation.ts';
 import { operations } from '../contract/operations.ts';
+import { createBudget } from '../platform/budget.ts';
 import { traces } from '../platform/log.ts';
 import { beginTrace, now, requestTrace, type Span } from '../platform/spans.ts';
 import type { ApiDeps, Caller, TrustProxy } from './deps.ts';
@@ -73,7 +74,7 @@ export function setHeaders(res: ServerResponse, headers: FlatHeaders): void {
   for (let index = 0; index < headers.length; index += 2) res.setHeader(headers[index] ?? '', headers[index + 1] ?? '');
 }
 
-/** Gives a request its ids and trace, answers it by `next`, and records its event, metrics and span at its end. */
+/** Gives a request its ids, trace and budget, answers it by `next`, and records its event, metrics and span at its end. */
 export function beginExchange(
   { events, recordSpan, config, trust }: ExchangeDeps,
   req: IncomingMessage,
@@ -84,12 +85,15 @@ export function beginExchange(
   const address = addressOf(req, trust);
   const given = { ip: address, userAgent: headerOf(req, 'user-agent'), requestId: headerOf(req, 'x-request-id') };
   const trace = requestTrace({ ...given, traceparent });
+  const budget = createBudget(config.REQUEST_BUDGET_MS);
+  trace.budget = budget;
   const beganAt = now();
   const exchange = res.locals;
   exchange.requestId = trace.requestId;
   exchange.address = address;
   events.requestBegun();
   res.once('close', () => {
+    budget.isOver = true;
     const { route = 'unknown', refusal } = exchange;
     traces.run(trace, () =>
       events.requestEnded({

@@ -1,17 +1,18 @@
-// @permissions net, addons
+// @permissions net, addons, files
 /**
  * The role `gateway`: Socket.IO apart from the api, for deployments that scale it alone. It serves no operation of REST but
  * those of probes, and has neither the key of the data of users nor credentials of providers.
  */
 import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { dropPermissions, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { collectProcessMetrics } from '../platform/process-metrics.ts';
-import { checkEngines, connect, listen, urlOf } from './connections.ts';
+import { connect, createEngineChecks, listen, urlOf } from './connections.ts';
 import { createHttpServer, readTrustProxy } from './http.ts';
 import { assembleMessaging } from './messaging.ts';
 import { createProbeApp } from './rest.ts';
@@ -25,12 +26,13 @@ export interface Gateway extends AsyncDisposable {
 /**
  * Connects to the dependencies and listens.
  *
- * @throws {Error} a port is in use
+ * @throws {Error} a port is in use, or the database lacks migrations
  */
 export async function openGateway(config: Config<'gateway'>, log: Logger): Promise<Gateway> {
   await using open = new AsyncDisposableStack();
   const collector = open.use(await connectCollector('gateway', config, log));
   const connections = open.use(connect(config, log, collector));
+  await requireMigrated(connections.database, log);
   const registry = new Registry();
   collectProcessMetrics(registry);
   const { events, auditLog } = createAuditedEvents({ role: 'gateway', config, log, registry }, (hooks) =>
@@ -38,11 +40,12 @@ export async function openGateway(config: Config<'gateway'>, log: Logger): Promi
   );
   open.use(auditLog);
   const messaging = open.use(await assembleMessaging(config, connections, { events, hasSockets: true }));
+  const engines = open.use(createEngineChecks(connections, 'gateway'));
   const app = createProbeApp({
     config: ofApi(config),
     events,
     recordSpan: collector.record,
-    checkDependencies: async () => [...(await checkEngines(connections)), await messaging.checkDurability()],
+    checkDependencies: async () => [...(await engines.check()), await messaging.checkDurability()],
     metrics: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   });
   const server = createHttpServer(app, messaging.isUpgrade);

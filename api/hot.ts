@@ -1,7 +1,7 @@
 /**
  * The hot routes: operations that only read and are asked so often that the way to their answer costs more than the answer.
  * A plain request for one of them is answered here, on the request and response of Node. Whatever is unusual about a
- * request, and every other route, goes to Express. Both ways share `serve` and exchange.ts, and a test compares their
+ * request, and every other route, goes to Express. Both ways share `serveHot` and exchange.ts, and a test compares their
  * answers, so which way a request takes shows in nothing but its time.
  */
 import type { IncomingMessage, RequestListener } from 'node:http';
@@ -24,7 +24,7 @@ import {
 import { served } from './handlers.ts';
 import { refuseAmbiguous, sendJson, varyByOrigin } from './http.ts';
 import { limitRequest } from './limits/counting.ts';
-import { serve } from './serve.ts';
+import { serveHot } from './serve.ts';
 
 /** The hot operations. Each is a `GET` of one path, without parameters, query or body, that answers 200 with JSON. */
 export const hotOperations = ['readSession', 'readMe', 'readMeAlias'] as const satisfies OperationId[];
@@ -71,7 +71,7 @@ async function answer(
     refuseAmbiguous(req);
     const row: Operation = operations[id];
     res.locals.route = row.path;
-    const { status, body } = await serve(deps, served[id], requestOf(caller, req));
+    const { status, body } = await serveHot(deps, served[id], requestOf(caller, req));
     sendJson(res, status, body, headersOf(res));
   } catch (err) {
     await answerProblem(deps, err, res, headersOf(res));

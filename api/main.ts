@@ -1,4 +1,4 @@
-// @permissions net, addons, worker, read(GEOIP_DATABASE), read(WEB_FOLDER)
+// @permissions net, addons, worker, files, read(GEOIP_DATABASE), read(WEB_FOLDER)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The permission `worker` is for the thread
  * that estimates passwords.
@@ -13,6 +13,7 @@ import { createPublicEndpoints } from '../adapters/http/public-endpoint.ts';
 import { isPublicAddress } from '../adapters/ip-addresses.ts';
 import { createAccounts } from '../adapters/mongo/accounts.ts';
 import { createDeletions } from '../adapters/mongo/deletions.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
 import { createPreKeys } from '../adapters/mongo/prekeys.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
@@ -49,7 +50,7 @@ import { type DependencyHealth, dropPermissions, untilSignal, withTimeout } from
 import { createLog, type Logger, logReady } from '../platform/log.ts';
 import { collectProcessMetrics } from '../platform/process-metrics.ts';
 import { createCodecApp } from './codec.ts';
-import { type Connections, checkEngines, connect, listen, urlOf } from './connections.ts';
+import { type Connections, connect, createEngineChecks, type EngineChecks, listen, urlOf } from './connections.ts';
 import type { ApiDeps } from './deps.ts';
 import { startEstimator } from './estimator.ts';
 import { registerGauges } from './gauges.ts';
@@ -87,12 +88,13 @@ export interface Api extends AsyncDisposable {
 /**
  * Connects to the dependencies and listens.
  *
- * @throws {Error} a port is in use
+ * @throws {Error} a port is in use, or the database lacks migrations
  */
 export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> {
   await using open = new AsyncDisposableStack();
   const collector = open.use(await connectCollector('api', config, log));
   const connections = open.use(connect(config, log, collector));
+  await requireMigrated(connections.database, log);
   const registry = new Registry();
   const { events, auditLog } = createAuditedEvents({ role: 'api', config, log, registry }, (hooks) =>
     createAuditLog(connections.redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
@@ -100,7 +102,8 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   open.use(auditLog);
   const messaging = open.use(await assembleMessaging(config, connections, { events, hasSockets: config.SOCKETS }));
   const estimator = open.use(startEstimator());
-  const own = await assemble(config, connections, { registry, messaging });
+  const engines = open.use(createEngineChecks(connections, 'api'));
+  const own = await assemble(config, connections, { registry, messaging, engines });
   const deps: ApiDeps = { ...own, ...messaging.deps, estimator, recordSpan: collector.record };
   const codec = createWorkflowCodec(config.KEYS, { isShown: true });
   const codecApp = createCodecApp({ config, codec, log, events, rateLimits: deps.rateLimits });
@@ -128,12 +131,15 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
 async function assemble(
   config: Config<'api'>,
   connections: Connections,
-  { registry, messaging }: { registry: Registry; messaging: Messaging },
+  { registry, messaging, engines }: { registry: Registry; messaging: Messaging; engines: EngineChecks },
 ): Promise<Omit<ApiDeps, keyof MessagingDeps | 'estimator' | 'recordSpan'>> {
   const { redis, subscriber, database, temporal } = connections;
   const { KEYS: keys } = config;
   const policy = readPolicy(config.REGISTRATION_STEPS);
-  const checkDependencies = async () => [...(await checkAll(connections, policy)), await messaging.checkDurability()];
+  const checkDependencies = async () => [
+    ...(await checkAll(connections, { engines, policy })),
+    await messaging.checkDurability(),
+  ];
   collectProcessMetrics(registry);
   registerGauges(registry, {
     checkDependencies,
@@ -247,8 +253,10 @@ function canAnswerCalls({ PUBLIC_URL, TWILIO_WEBHOOK_TOKEN }: Config<'api'>): bo
 }
 
 /** Checks the dependencies of the api, then the workers and the dependencies that they report. */
-async function checkAll(connections: Connections, policy: readonly StepName[]): Promise<DependencyHealth[]> {
-  const { redis } = connections;
+async function checkAll(
+  { redis }: Connections,
+  { engines, policy }: { engines: EngineChecks; policy: readonly StepName[] },
+): Promise<DependencyHealth[]> {
   const heartbeats = createHeartbeats(redis);
   const reported = async (role: (typeof roles)[number]) => ({
     role,
@@ -257,7 +265,7 @@ async function checkAll(connections: Connections, policy: readonly StepName[]): 
   const [hasAudit, workers, own] = await Promise.all([
     withTimeout(isAuditShipped(redis)).catch(() => false),
     Promise.all([...temporalRoles, 'audit' as const].map(reported)),
-    checkEngines(connections),
+    engines.check(),
   ]);
   const expected = workers.filter(({ role, beat }) => {
     // an installation without the step needs no Signal-Server

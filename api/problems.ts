@@ -1,10 +1,11 @@
 /** Failures as responses, by the table in contract/failures.ts. */
-import { isMongoOutage } from '../adapters/mongo/connect.ts';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
-import { isTemporalOutage } from '../adapters/temporal/connect.ts';
+import { mongoOutageOf } from '../adapters/mongo/outages.ts';
+import { redisOutageOf } from '../adapters/redis/outages.ts';
+import { temporalOutageOf } from '../adapters/temporal/connect.ts';
 import { type ErrorCode, failures } from '../contract/failures.ts';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import type { Events } from '../platform/events/events.ts';
+import { notedOutage, type Outage } from '../platform/outages.ts';
 
 /** The response to an error. */
 export interface Problem {
@@ -78,14 +79,19 @@ export function noteProblem(
   thrown: unknown,
 ): void {
   if (status === 500) events.requestFailed(thrown);
-  if (status === 503 && !(thrown instanceof Failure)) events.dependencyFailed(thrown);
+  if (status === 503 && !(thrown instanceof Failure)) events.dependencyFailed(thrown, outageOf(thrown));
 }
 
 /** Returns the thrown failure, or the failure for an error of a driver or of Express; undefined for a bug. */
 export function failureOf(thrown: unknown): Failure | undefined {
   if (thrown instanceof Failure) return thrown;
-  if (isRedisOutage(thrown) || isMongoOutage(thrown) || isTemporalOutage(thrown)) return new Failure('unavailable');
+  if (outageOf(thrown) !== undefined) return new Failure('unavailable');
   return failureOfBodyParser(thrown);
+}
+
+/** Each client recognizes its own errors. That of Elasticsearch, which is loaded only if configured, has noted them. */
+function outageOf(thrown: unknown): Outage | undefined {
+  return redisOutageOf(thrown) ?? mongoOutageOf(thrown) ?? temporalOutageOf(thrown) ?? notedOutage(thrown);
 }
 
 /** RFC 6750 section 3, RFC 9470 section 3. */

@@ -18,6 +18,7 @@ import type { AnswerOf, Auth, BodyOf, Idempotent, Operation, QueryOf, RpcOperati
 import { isSecret } from '../contract/schemas.ts';
 import { Failure } from '../domain/failures.ts';
 import type { AuthSession } from '../domain/session.ts';
+import { withinBudget } from '../platform/budget.ts';
 import { keyedHash, newId, newToken } from '../platform/crypto.ts';
 import {
   authenticate,
@@ -125,11 +126,19 @@ export function servedBy<T extends Record<string, RpcOperation>, D = ApiDeps>(
 }
 
 /**
- * Executes an operation.
+ * Executes an operation, within the budget of its request.
  *
- * @throws {Failure} what the operation lists, and idempotency-key-reused
+ * @throws {Failure} what the operation lists, idempotency-key-reused, and unavailable without an answer in time
  */
-export async function serve(deps: ApiDeps, served: Served, request: ApiRequest): Promise<ApiAnswer> {
+export function serve(deps: ApiDeps, served: Served, request: ApiRequest): Promise<ApiAnswer> {
+  return withinBudget(deps.config.REQUEST_BUDGET_MS, () => serveHot(deps, served, request));
+}
+
+/**
+ * As `serve`, for operations that are asked often and make few calls: only these end with the budget, because a timer for each
+ * request costs more than the rest of it.
+ */
+export async function serveHot(deps: ApiDeps, served: Served, request: ApiRequest): Promise<ApiAnswer> {
   return execute(deps, served, { ...request, holder: await authenticate(deps, served.operation, request) });
 }
 
@@ -146,7 +155,9 @@ export async function serveConnection<D extends ServeDeps>(
 ): Promise<ApiAnswer> {
   const holder = holderOfSession(served.operation.auth, connection.session);
   const request = { params: {}, query: undefined, body, authorization: undefined, caller };
-  return execute(deps, served, { ...request, holder, connection });
+  const run = () => execute(deps, served, { ...request, holder, connection });
+  // of the frequent ones only the calls end with the budget, as in `serveHot`
+  return served.operation.isCounted ? run() : withinBudget(deps.config.REQUEST_BUDGET_MS, run);
 }
 
 /** A request of an authenticated caller. */

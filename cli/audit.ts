@@ -4,7 +4,7 @@ import { readAuditLog } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
 import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
 import {
   type AuditLogFault,
@@ -13,8 +13,11 @@ import {
   pseudonymOf,
   verifyAuditLog,
 } from '../platform/audit.ts';
+import { outsideBudget } from '../platform/budget.ts';
 import { readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { deriveKey } from '../platform/crypto.ts';
+import { notedOutage } from '../platform/outages.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
 
@@ -40,6 +43,7 @@ const tail: Command = {
     registration: { value: 'id', about: 'only events of this registration' },
     limit: { value: 'number', about: 'number of events to start with (20)' },
   },
+  budget: 'read',
   async run({ values, flags, env, show }) {
     const filter = readFilter(values);
     const size = readLimit(values.limit);
@@ -48,7 +52,9 @@ const tail: Command = {
     const print = (event: AuditEvent) => show({ json: event, text: lineOf(event) });
     const first = await read(elastic, prefix, { ...filter, size });
     for (const event of first) print(event);
-    if (flags.has('follow')) await follow(first, (from) => read(elastic, prefix, { ...filter, ...from }), print);
+    if (!flags.has('follow')) return;
+    const readMore: Ask = (from) => read(elastic, prefix, { ...filter, ...from });
+    await outsideBudget(() => follow(first, readMore, print));
   },
 };
 
@@ -57,16 +63,16 @@ const verify: Command = {
   about: 'Verifies the whole audit log and lists events that were changed or removed after they were written.',
   details: `Removal by retention is not a fault. Dead letters in Redis are taken into account. The exit code is 1 if there are faults. ${elasticNote}`,
   options: {},
+  budget: 'none',
   async run({ env, show }) {
     await using access = openAudit(env);
     const { elastic, prefix } = access;
-    const {
-      AUDIT_KEY,
-      AUDIT_KEYS_OLD,
-      REDIS_URL: redisUrl,
-    } = readVariables(['AUDIT_KEY', 'AUDIT_KEYS_OLD', 'REDIS_URL'], env);
+    const { AUDIT_KEY, AUDIT_KEYS_OLD, ...config } = readVariables(
+      ['AUDIT_KEY', 'AUDIT_KEYS_OLD', ...namesFrom('REDIS_')],
+      env,
+    );
     const macKeys = [AUDIT_KEY, ...AUDIT_KEYS_OLD].map(auditMacKey);
-    const redis = connectRedis(redisUrl, () => undefined);
+    const redis = connectRedis(readRedisPlace(config), () => undefined);
     try {
       const { entries } = await readAuditDepth(redis, Date.now());
       const end = entries === 0 ? await readAuditHead(redis) : undefined;
@@ -137,10 +143,8 @@ async function read(elastic: Elastic, prefix: string, wanted: AuditFilter & { si
   try {
     return await readNewest(elastic, prefix, wanted);
   } catch (err) {
-    const { statusCode } = err as { statusCode?: number };
-    const isLogin = statusCode === 401 || statusCode === 403;
-    const why = isLogin ? `refuses the API key (${statusCode}); it needs read on ${prefix}-*` : 'does not answer';
-    throw new Error(`Elasticsearch ${why}. Run vyry doctor for details.`);
+    if (notedOutage(err)?.reason !== 'credentials-refused') throw err;
+    throw new Error(`Elasticsearch refuses the API key; it needs read on ${prefix}-*. Run vyry doctor for details.`);
   }
 }
 

@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { outsideBudget } from '../platform/budget.ts';
 
 /** The command line is invalid: exit code 2. */
 export class UsageError extends Error {
@@ -51,6 +52,11 @@ export interface Command {
   /** More help text, printed below the options. */
   details?: string;
   options: Record<string, Option>;
+  /**
+   * Whether it only reads, so that it has the shorter budget; `none`: its calls have their own times, because it reads all
+   * there is or checks each system. Other commands change something.
+   */
+  budget?: 'read' | 'none';
   /** Runs the command and shows the result. @throws {Error} the command failed; the message is printed */
   run(invocation: Invocation): Promise<void>;
 }
@@ -138,7 +144,7 @@ export async function confirm(
   if (flags.has('yes')) return true;
   if (!input.isTTY) throw new UsageError('Confirmation needs a terminal: add --yes');
   const lines = createInterface({ input, output: errors });
-  const answer = await lines.question(`${question} [y/N] `);
+  const answer = await outsideBudget(() => lines.question(`${question} [y/N] `));
   lines.close();
   return /^y(es)?$/i.test(answer.trim());
 }

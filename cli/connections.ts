@@ -2,21 +2,24 @@
 import type { Client } from '@temporalio/client';
 import { connectElastic, type Elastic } from '../adapters/elastic/connect.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
-import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
-import { connectRedis } from '../adapters/redis/connect.ts';
+import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { createDeviceActivity, type DeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createInboxDevices } from '../adapters/redis/inbox-devices.ts';
 import { type AuthSessions, createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createWakeUps, type WakeUps } from '../adapters/redis/wake-ups.ts';
 import { createWorkflowCodec } from '../adapters/temporal/codec.ts';
 import { connectTemporal, createDataConverter } from '../adapters/temporal/connect.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
+import { callTime } from '../platform/budget.ts';
 import { readOperatorKeys, readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import type { Cipher } from '../platform/crypto.ts';
 import { keysIn } from '../platform/keyring.ts';
 
-/** Timeout of a Temporal call, in milliseconds. */
+/** Longest time of a Temporal call, in milliseconds. */
 const askMs = 10_000;
 
 /** A connection to Temporal with the same data converter as the processes. */
@@ -28,18 +31,17 @@ export interface TemporalAccess extends AsyncDisposable {
 
 /** Connects to Temporal. @throws {Error} a variable is missing or invalid */
 export function openTemporal(env: Record<string, string>): TemporalAccess {
-  const config = readVariables(['TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE'], env);
+  const config = readVariables(namesFrom('TEMPORAL_'), env);
   const keys = readOperatorKeys(env, ['PAYLOAD_KEY']);
   const client = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...readTemporalPlace(config),
     dataConverter: createDataConverter(createWorkflowCodec(keys)),
     traceCipher: keys.cipher('trace'),
     record: () => undefined,
   });
   return {
     client,
-    within: (ask, ms = askMs) => client.withDeadline(Date.now() + ms, ask),
+    within: (ask, ms = askMs) => client.withDeadline(Date.now() + callTime(ms), ask),
     [Symbol.asyncDispose]: () => client.connection.close(),
   };
 }
@@ -76,10 +78,10 @@ export interface UserAccess extends AsyncDisposable {
 
 /** Connects to MongoDB and Redis. @throws {Error} a variable is missing or invalid */
 export function openUsers(env: Record<string, string>): UserAccess {
-  const config = readVariables(['DATABASE_URL', 'REDIS_URL'], env);
+  const config = readVariables([...namesFrom('DATABASE_'), ...namesFrom('REDIS_')], env);
   const keys = readOperatorKeys(env, ['PAYLOAD_KEY', 'DATA_KEY']);
-  const database = connectMongo(config.DATABASE_URL, () => undefined);
-  const redis = connectRedis(config.REDIS_URL, () => undefined);
+  const database = connectMongo(readMongoPlace(config), () => undefined);
+  const redis = connectRedis(readRedisPlace(config), () => undefined);
   const around = createFactChanges(redis);
   return {
     accounts: createAccounts(database.connection, keysIn(keys, 'identity'), keys.cipher('field'), {

@@ -17,6 +17,7 @@ const list: Command = {
   about: 'Lists the devices of an account: when each was last seen, who linked it, its push provider and its keys.',
   details: `${whoIsRead}\nvyry devices <user> does the same.`,
   options: {},
+  budget: 'read',
   async run({ positionals, env, show }) {
     await using users = openUsers(env);
     const account = await findAccount(users, positionals[0]);

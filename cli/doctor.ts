@@ -13,7 +13,8 @@ import {
   checkSignalServer,
   checkTwilio,
 } from './checks/providers.ts';
-import { checkAuditLog, checkElastic, checkMongo, checkRedis, checkRedisUsers } from './checks/stores.ts';
+import { checkRedisUsers } from './checks/redis-users.ts';
+import { checkAuditLog, checkElastic, checkMongo, checkRedis } from './checks/stores.ts';
 import { checkTemporal } from './checks/temporal.ts';
 import { type Command, type Terminal, table, UsageError } from './command.ts';
 
@@ -49,6 +50,7 @@ export const doctor: Command = {
   options: {
     login: { value: 'username', about: 'only check this user name at the directory; asks for the password' },
   },
+  budget: 'none',
   async run({ values, env, terminal, show }) {
     const findings =
       values.login === undefined

@@ -5,7 +5,9 @@
  */
 import { join } from 'node:path';
 import { Failure, type FailureCode } from '../domain/failures.ts';
-import { operatorEnvironment } from '../platform/config/config.ts';
+import { withNewBudget } from '../platform/budget.ts';
+import { operatorEnvironment, readVariables } from '../platform/config/config.ts';
+import { type Dependency, notedOutage, type Outage } from '../platform/outages.ts';
 import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
 
 /** A group of commands. It is loaded on demand, because each imports the clients of other systems. */
@@ -41,6 +43,14 @@ const nouns: Record<string, Noun> = {
   'redis-acl': {
     about: 'print the users of Redis, one for each role',
     load: async () => (await import('./redis-acl.ts')).redisAcl,
+  },
+  migrate: {
+    about: 'run the migrations that the database lacks',
+    load: async () => (await import('./migrate.ts')).migration,
+  },
+  deploy: {
+    about: 'list the versions of the workers; make one current; wait until an older one may stop',
+    load: async () => (await import('./deploy.ts')).deploy,
   },
   doctor: {
     about: 'check the configuration and every dependency that it names',
@@ -101,8 +111,19 @@ async function runCommand(
   const isJson = given.flags.has('json');
   const show = ({ json, text }: Shown) =>
     void terminal.output.write(isJson ? `${JSON.stringify(json, null, 2)}\n` : `${text}\n`);
-  await command.run({ ...given, env, terminal, show });
+  await withinItsBudget(command, env, () => command.run({ ...given, env, terminal, show }));
   return 0;
+}
+
+/** Runs a command within the time that it may take. @throws {Failure} unavailable: it takes longer */
+async function withinItsBudget(
+  { budget }: Command,
+  env: Record<string, string>,
+  run: () => Promise<void>,
+): Promise<void> {
+  if (budget === 'none') return run();
+  const name = budget === 'read' ? 'CLI_READ_BUDGET_MS' : 'REQUEST_BUDGET_MS';
+  return withNewBudget(readVariables([name], env)[name], run);
 }
 
 function isCommand(loaded: Command | Record<string, Command>): loaded is Command {
@@ -137,27 +158,46 @@ async function explain(err: unknown, { errors }: Terminal): Promise<number> {
     errors.write(`${err.message}.\nvyry --help shows the commands.\n`);
     return 2;
   }
-  errors.write(`${(await outageOf(err)) ?? messageOf(err)}\n`);
+  errors.write(`${(await outageText(err)) ?? messageOf(err)}\n`);
   return 1;
 }
 
 function messageOf(err: unknown): string {
+  if (err instanceof Failure && err.context.reason === 'out-of-time')
+    return 'The command took too long and was given up. Run vyry doctor for details.';
   if (err instanceof Failure) return err.context.message ?? sentences[err.code] ?? err.code.replaceAll('-', ' ');
   const text = err instanceof Error ? err.message : String(err);
   if (!text.startsWith('Bad configuration')) return text;
   return `${text}\nSet them, name a file with --env-file, or run npm start, which writes .vyry/operator.env.`;
 }
 
+/** What each dependency is called, and the variable that names it. */
+const dependencies: Record<Dependency, { name: string; variable: string }> = {
+  redis: { name: 'Redis', variable: 'REDIS_URL' },
+  mongodb: { name: 'MongoDB', variable: 'DATABASE_URL' },
+  temporal: { name: 'Temporal', variable: 'TEMPORAL_ADDRESS' },
+  elasticsearch: { name: 'Elasticsearch', variable: 'ELASTICSEARCH_URL' },
+};
+
 /** Explains an outage of a dependency. The adapters are loaded here, because their clients are slow to load. */
-async function outageOf(err: unknown): Promise<string | undefined> {
-  const { isTemporalOutage } = await import('../adapters/temporal/connect.ts');
-  if (isTemporalOutage(err)) {
-    return 'Temporal or its workers do not answer in time. Check TEMPORAL_ADDRESS and that they run. Run vyry doctor for details.';
-  }
-  const { isRedisOutage } = await import('../adapters/redis/connect.ts');
-  if (isRedisOutage(err)) return 'Redis does not answer (REDIS_URL). Run vyry doctor for details.';
-  const { isMongoOutage } = await import('../adapters/mongo/connect.ts');
-  return isMongoOutage(err) ? 'MongoDB does not answer (DATABASE_URL). Run vyry doctor for details.' : undefined;
+async function outageText(err: unknown): Promise<string | undefined> {
+  const outage = notedOutage(err) ?? (await outageOf(err));
+  if (outage === undefined) return undefined;
+  const { name, variable } = dependencies[outage.dependency];
+  return `${name} ${stateOf(outage)} (${variable}). Run vyry doctor for details.`;
+}
+
+function stateOf({ dependency, reason }: Outage): string {
+  if (dependency === 'temporal') return 'or its workers do not answer in time';
+  const hasNoAnswer = reason === 'no-answer' || reason === 'timeout';
+  return hasNoAnswer ? 'does not answer' : `answers and cannot work: ${reason.replaceAll('-', ' ')}`;
+}
+
+async function outageOf(err: unknown): Promise<Outage | undefined> {
+  const { temporalOutageOf } = await import('../adapters/temporal/connect.ts');
+  const { redisOutageOf } = await import('../adapters/redis/outages.ts');
+  const { mongoOutageOf } = await import('../adapters/mongo/outages.ts');
+  return temporalOutageOf(err) ?? redisOutageOf(err) ?? mongoOutageOf(err);
 }
 
 if (import.meta.main) {

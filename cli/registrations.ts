@@ -42,6 +42,7 @@ const list: Command = {
     'older-than': { value: 'time', about: 'started before this time, such as 30s, 10m, 2h or 1d ago' },
     limit: { value: 'number', about: 'maximum number of registrations (20)' },
   },
+  budget: 'read',
   async run({ values, env, show }) {
     const filter = readFilter(values, Date.now());
     const limit = readLimit(values.limit);
@@ -57,6 +58,7 @@ const show: Command = {
   positionals: ['id'],
   about: 'Shows the state of a registration, its timeline, and what it is waiting for.',
   options: {},
+  budget: 'read',
   async run({ positionals, env, show }) {
     const id = readId(positionals[0]);
     await using temporal = openTemporal(env);

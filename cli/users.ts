@@ -23,6 +23,7 @@ const show: Command = {
   about: 'Shows an account, whether it is disabled, and its number of sessions.',
   details: whoIsRead,
   options: {},
+  budget: 'read',
   async run({ positionals, env, show }) {
     await using users = openUsers(env);
     const account = await findAccount(users, positionals[0]);

@@ -7,7 +7,11 @@ const Readiness = z.object({
   status: z.enum(['ready', 'degraded', 'unready']),
   dependencies: z.record(
     z.string(),
-    z.object({ status: z.enum(['up', 'down', 'off']), latencyMs: z.number().optional() }),
+    z.object({
+      status: z.enum(['up', 'down', 'off']),
+      latencyMs: z.number().optional(),
+      reason: z.string().optional(),
+    }),
   ),
 });
 
@@ -52,7 +56,7 @@ export const systemOperations = {
     path: '/health/ready',
     summary: 'Readiness: whether the dependencies respond',
     description:
-      '`degraded` means that registrations may wait for a dependency. 503 when a dependency is down without which nothing works; its body has the same list.',
+      '`degraded` means that registrations may wait for a dependency. 503 when a dependency is down without which nothing works, or is up and cannot work, such as a Redis that takes no writes; its body has the same list, with reasons.',
     auth: 'none',
     isUnlimited: true,
     answers: { 200: Readiness },

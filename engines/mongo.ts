@@ -1,8 +1,12 @@
 /** MongoDB: an installed `mongod`, else FerretDB on SQLite files, which speaks the same protocol. */
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mongoose from 'mongoose';
+import { hashesWith } from '../adapters/mongo/identity-hashes.ts';
+import { migrate } from '../adapters/mongo/migrate.ts';
+import { readOperatorKeys } from '../platform/config/config.ts';
+import { keysIn } from '../platform/keyring.ts';
 import { startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
@@ -62,7 +66,7 @@ async function findServer(folder: DataFolder): Promise<Server> {
       urlVariable: 'DATABASE_URL',
       program: 'mongod',
       obtain: 'install Go 1.24 or later; FerretDB, which speaks its protocol, is then built once',
-      service: 'mongo',
+      service: 'mongo-setup',
       cause,
     });
   }
@@ -77,14 +81,15 @@ function ferret(program: string): Server {
 }
 
 async function buildFerret(go: string, folder: DataFolder): Promise<string> {
-  const files = ['go.mod', 'go.sum', 'main.go', 'gate.go', 'ids.go'];
+  const files = ['go.mod', 'go.sum', 'main.go', 'gate.go', 'ids.go', 'patch/where.go'];
   const way: Way = {
     what: 'its Go module, built here (about two minutes on two cores)',
     isPossible: true,
     async make(target, tell) {
-      for (const file of files) copyFileSync(join(source, file), join(target, file));
+      for (const file of files) cpSync(join(source, file), join(target, file));
       // Go's work folder is deleted with the target when the build is stopped
       const options = { cwd: target, env: { ...process.env, ...ferretBuild.env, GOTMPDIR: target } };
+      await patchFerret(go, folder, options);
       const list = await runTool(folder, go, ['list', '-deps', ...ferretBuild.tags, '.'], options);
       const total = list.trim().split('\n').length;
       let compiled = 0;
@@ -94,12 +99,40 @@ async function buildFerret(go: string, folder: DataFolder): Promise<string> {
       };
       const args = ['build', '-v', ...ferretBuild.tags, ...ferretBuild.flags, '-o', join(target, 'ferretdb'), '.'];
       await runTool(folder, go, args, { ...options, onProgress });
+      rmSync(join(target, 'module'), { recursive: true });
     },
   };
   // the digest of the source is part of the name, so that a program built from other source is not reused
   const digest = files.reduce((hash, file) => hash.update(readFileSync(join(source, file))), createHash('sha256'));
   const name = `ferretdb-${ferretVersion}-${digest.digest('hex').slice(0, 8)}`;
   return join(await obtain(name, [way], folder), 'ferretdb');
+}
+
+/** The query of a filter in FerretDB, which looks at the _id only if the filter has nothing else. */
+const onlyIds = 'if params.Filter.Len() == 1 {';
+const anyIds = 'if whereClause, args = whereByID(params.Filter); whereClause == "" && params.Filter.Len() == 1 {';
+
+/** Builds from a copy of FerretDB's module, whose queries use the _id of every filter that has one (patch/where.go). */
+async function patchFerret(
+  go: string,
+  folder: DataFolder,
+  options: { cwd: string; env: NodeJS.ProcessEnv },
+): Promise<void> {
+  const name = 'github.com/FerretDB/FerretDB';
+  await runTool(folder, go, ['mod', 'download', name], options);
+  const original = (await runTool(folder, go, ['list', '-m', '-f', '{{.Dir}}', name], options)).trim();
+  const copy = join(options.cwd, 'module');
+  cpSync(original, copy, { recursive: true });
+  // what Go downloads is read-only
+  for (const path of ['', ...readdirSync(copy, { recursive: true, encoding: 'utf8' })])
+    chmodSync(join(copy, path), 0o755);
+  const queries = join(copy, 'internal', 'backends', 'sqlite');
+  const query = join(queries, 'collection.go');
+  const code = readFileSync(query, 'utf8');
+  if (!code.includes(onlyIds)) throw new Error(`FerretDB ${ferretVersion} has another query`);
+  writeFileSync(query, code.replace(onlyIds, anyIds));
+  copyFileSync(join(source, 'patch', 'where.go'), join(queries, 'where.go'));
+  await runTool(folder, go, ['mod', 'edit', `-replace=${name}=./module`], options);
 }
 
 async function downloadMongod(folder: DataFolder): Promise<string> {
@@ -113,6 +146,23 @@ async function downloadMongod(folder: DataFolder): Promise<string> {
   };
   const downloadDir = await obtain(`mongod-${mongoVersion}`, [way], folder);
   return await MongoBinary.getPath({ version: mongoVersion, downloadDir });
+}
+
+/**
+ * Runs the migrations that a database lacks, as `npx vyry migrate` does.
+ *
+ * @param env has the root key of the data
+ * @throws {Error} one failed, or the database does not answer
+ */
+export async function migrateDatabase(url: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const hashOf = hashesWith(keysIn(readOperatorKeys(env, ['DATA_KEY']), 'identity'));
+  const connection = mongoose.createConnection(url, { autoIndex: false, autoCreate: false });
+  try {
+    await connection.asPromise();
+    await migrate(connection, { hashOf });
+  } finally {
+    await connection.close();
+  }
 }
 
 async function ping(url: string): Promise<void> {

@@ -45,9 +45,7 @@ export async function claimPort(name: string, wanted: number | undefined): Promi
  */
 export async function preferPort(name: string, wanted: number | undefined, usual: number): Promise<number> {
   if (wanted !== undefined) return await claimPort(name, wanted);
-  // the first try removes the reservation of a process that was killed
-  const isMine = reserve(usual) || reserve(usual);
-  return isMine && (await isFree(usual)) ? usual : await freePort();
+  return reserve(usual) && (await isFree(usual)) ? usual : await freePort();
 }
 
 /** Returns whether nothing listens on the port, neither on loopback nor on all addresses. */
@@ -68,18 +66,26 @@ function reserve(port: number): boolean {
   }
   const file = join(reservations, String(port));
   if (reserved.has(file)) return false;
+  if (!writeReservation(file)) {
+    removeIfAbandoned(file);
+    if (!writeReservation(file)) return false;
+  }
+  reserved.add(file);
+  return true;
+}
+
+/** Returns false if there is a reservation. */
+function writeReservation(file: string): boolean {
   try {
     writeFileSync(file, JSON.stringify({ pid: process.pid, identity: identityOf(process.pid) }), { flag: 'wx' });
-    reserved.add(file);
     return true;
   } catch (err) {
     if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err;
-    removeIfAbandoned(file);
     return false;
   }
 }
 
-/** Removes the reservation of a process that was killed; the next process that tries the port gets it. */
+/** Removes the reservation of a process that was killed. */
 function removeIfAbandoned(file: string): void {
   try {
     const { pid, identity } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; identity: string };

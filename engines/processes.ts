@@ -133,8 +133,7 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
       ),
     ),
     pids: () => Object.fromEntries([...children].map(([role, child]) => [role, child.pid])),
-    env: (role) =>
-      Object.fromEntries(Object.entries(scrubbedEnvironment(role, envOf(role))).filter(([, value]) => value)),
+    env: (role) => givenTo(role, envOf(role)),
     kill: (role, signal) => childOf(role).kill(signal),
     async restart(role) {
       await childOf(role).stop();
@@ -145,6 +144,14 @@ export async function startProcesses(folder: DataFolder, options: ProcessesOptio
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** Returns what a role was given: files as their names, and what is derived for it from the secrets of the operator. */
+function givenTo(role: Role, env: Record<string, string>): Record<string, string> {
+  const values = scrubbedEnvironment(role, env);
+  const names = Object.keys(values).map((name) => (env[`${name}_FILE`] ? `${name}_FILE` : name));
+  const given = names.map((name) => [name, name in values ? values[name] : env[name]]);
+  return Object.fromEntries(given.filter(([, value]) => value)) as Record<string, string>;
 }
 
 async function startRole(
@@ -205,7 +212,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     REDIS_URL: urls.redisUrl,
     TEMPORAL_ADDRESS: urls.temporalAddress,
     // only where these users exist: a configured Redis has its own
-    REDIS_ACL_KEY: hasUsers(urls.redisUrl, secrets) ? secrets.REDIS_ACL_KEY : '',
+    REDIS_ACL_KEY: hasUsers(given.REDIS_URL || urls.redisUrl, secrets) ? secrets.REDIS_ACL_KEY : '',
     TEMPORAL_NAMESPACE: options.namespace ?? 'default',
     ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
     PRIVACY_ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
@@ -234,7 +241,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
 }
 
 /** Returns whether a URL of Redis is that of the administrator who has created the users of the roles. */
-export function hasUsers(redisUrl: string, { REDIS_ACL_KEY }: Pick<Secrets, 'REDIS_ACL_KEY'>): boolean {
+function hasUsers(redisUrl: string, { REDIS_ACL_KEY }: Pick<Secrets, 'REDIS_ACL_KEY'>): boolean {
   return new URL(redisUrl).password === redisPassword(new Secret(REDIS_ACL_KEY), 'default');
 }
 

@@ -1,8 +1,9 @@
 /** Redis 7 with its append-only file on, which sessions and codes need. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { aclFile, redisUrlOf } from '../adapters/redis/acl.ts';
+import { connect as connectTls } from 'node:tls';
+import { aclFile, redisPassword, redisUrlOf } from '../adapters/redis/acl.ts';
 import type { Secret } from '../platform/config/secret.ts';
 import { startChild } from './child.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
@@ -15,6 +16,8 @@ export interface RedisOptions extends EngineOptions {
   appendfsync?: 'always' | 'everysec';
   /** `REDIS_ACL_KEY`: creates the users of the roles. The URL of the engine is then that of the administrator. */
   aclKey?: Secret;
+  /** Certificates: the port speaks TLS, and clients need a certificate of the same authority. */
+  tls?: { caFile: string; certificateFile: string; keyFile: string };
   /** More settings, by their names in `redis.conf`. */
   settings?: Readonly<Record<string, string>>;
 }
@@ -44,18 +47,24 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
     name: 'redis',
     command: program,
     args: redisArguments(port, data, options),
-    ready: () => ping(port),
+    ready: () => ping(port, options),
     keepAlive,
   });
-  const url = `redis://127.0.0.1:${port}`;
+  const url = `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`;
   const own = options.aclKey === undefined ? url : redisUrlOf(url, options.aclKey, 'default');
   return { name: 'Redis', url: own, source: program, process };
 }
 
 function redisArguments(port: number, data: string, options: RedisOptions): string[] {
-  const { appendfsync = 'everysec', aclKey, settings: more } = options;
+  const { appendfsync = 'everysec', aclKey, settings: more, tls } = options;
   const settings = {
-    port: String(port),
+    port: tls ? '0' : String(port),
+    ...(tls && {
+      'tls-port': String(port),
+      'tls-ca-cert-file': tls.caFile,
+      'tls-cert-file': tls.certificateFile,
+      'tls-key-file': tls.keyFile,
+    }),
     bind: '127.0.0.1',
     dir: data,
     appendonly: 'yes',
@@ -77,16 +86,34 @@ function writeUsers(data: string, aclKey: Secret): string {
   return file;
 }
 
-/** Sends PING over a plain connection; while Redis reads the append-only file, the answer is -LOADING; -NOAUTH where it has users. */
-function ping(port: number): Promise<void> {
+/** @throws {Error} Redis does not answer yet; while it reads the append-only file, the answer is -LOADING */
+async function ping(port: number, { aclKey, tls }: RedisOptions): Promise<void> {
+  const logIn = aclKey === undefined ? [] : [`AUTH default ${redisPassword(aclKey, 'default')}`];
+  const answer = await ask(port, [...logIn, 'PING'], tls);
+  if (!answer.startsWith('+PONG')) throw new Error(answer);
+}
+
+/** Sends commands on a connection of its own and returns the line of the last answer, each of which is one line. */
+function ask(port: number, commands: string[], tls?: RedisOptions['tls']): Promise<string> {
   return new Promise((done, fail) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
-    socket.setTimeout(1000, () => socket.destroy(new Error('No answer to PING')));
+    let answers = '';
+    const send = () => socket.write(commands.map((command) => `${command}\r\n`).join(''));
+    const socket = tls
+      ? connectTls({ port, host: '127.0.0.1', ...contentOf(tls) }, send)
+      : connect(port, '127.0.0.1', send);
+    socket.setTimeout(1000, () => socket.destroy(new Error(`No answer to ${commands.at(-1)}`)));
     socket.once('error', fail);
-    socket.once('data', (answer) => {
+    socket.on('data', (answer) => {
+      answers += answer.toString();
+      const lines = answers.split('\r\n').slice(0, -1);
+      if (lines.length < commands.length) return;
       socket.destroy();
-      if (/^(\+PONG|-NOAUTH)/.test(answer.toString())) done();
-      else fail(new Error(answer.toString().trim()));
+      done(lines.at(-1) ?? '');
     });
   });
+}
+
+function contentOf({ caFile, certificateFile, keyFile }: NonNullable<RedisOptions['tls']>) {
+  const [ca, cert, key] = [caFile, certificateFile, keyFile].map((file) => readFileSync(file));
+  return { ca, cert, key } as { ca: Buffer; cert: Buffer; key: Buffer };
 }

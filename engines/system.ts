@@ -6,14 +6,15 @@ import { type Role, roles } from '../platform/config/roles.ts';
 import { Secret } from '../platform/config/secret.ts';
 import { type DataFolder, writeWhole } from './data-folder.ts';
 import { type EnginePorts, type Engines, type EngineUrls, startEngines } from './engines.ts';
+import { migrateDatabase } from './mongo.ts';
 import { claimPort } from './ports.ts';
 import {
-  hasUsers,
   makeBundle,
   makeWebPage,
   type Processes,
   type ProcessesOptions,
   startProcesses,
+  withDatabase,
 } from './processes.ts';
 import { readSecrets, type Secrets } from './secrets.ts';
 import { ensureNamespace } from './temporal.ts';
@@ -131,7 +132,11 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   ]);
   const urls = options.engines ?? started?.urls;
   if (urls === undefined) throw new Error('No engines');
-  await ensureNamespace(urls.temporalAddress, namespace);
+  const databaseUrl = withDatabase(env.DATABASE_URL || urls.databaseUrl, options.database);
+  await Promise.all([
+    ensureNamespace(urls.temporalAddress, namespace),
+    migrateDatabase(databaseUrl, { ...env, DATA_KEY: env.DATA_KEY || secrets.DATA_KEY }),
+  ]);
   const processes = await startProcesses(folder, {
     urls,
     secrets,
@@ -156,7 +161,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
     for (const file of [readyFile(folder.path), operatorFile(folder.path)]) rmSync(file, { force: true });
   });
   writeReady();
-  writeWhole(operatorFile(folder.path), operatorVariables(processes, secrets));
+  writeWhole(operatorFile(folder.path), operatorVariables(processes));
   return systemOf({ folder, processes, engines: started, secrets, describe, writeReady });
 }
 
@@ -248,12 +253,10 @@ async function webPageIn(folder: DataFolder): Promise<string> {
 }
 
 /** Returns every variable of every role, for the operator's tool (cli/), in the format of `--env-file`. */
-function operatorVariables(processes: Processes, secrets: Secrets): string {
+function operatorVariables(processes: Processes): string {
   const { redisUrl } = processes;
-  const { REDIS_ACL_KEY: aclKey } = secrets;
-  const own = hasUsers(redisUrl, secrets)
-    ? { REDIS_URL: redisUrlOf(redisUrl, new Secret(aclKey), 'operator') }
-    : { REDIS_URL: redisUrl };
+  const { REDIS_ACL_KEY: aclKey } = processes.operator;
+  const own = { REDIS_URL: aclKey ? redisUrlOf(redisUrl, new Secret(aclKey), 'operator') : redisUrl };
   const ofRoles = roles.map((role) => processes.env(role));
   const { KEYS: _ofRole, ...all } = Object.assign({}, ...ofRoles, processes.operator, own) as Record<string, string>;
   return Object.entries(all)

@@ -129,7 +129,7 @@ function readElastic({
   return {
     url: ELASTICSEARCH_URL,
     ...(ELASTICSEARCH_API_KEY && { apiKey: new Secret(ELASTICSEARCH_API_KEY) }),
-    ...(ELASTICSEARCH_CA && { ca: ELASTICSEARCH_CA }),
+    ...(ELASTICSEARCH_CA && { ca: new Secret(ELASTICSEARCH_CA) }),
   };
 }
 

@@ -1,6 +1,8 @@
 /** The lifecycle of a process. It ends by closing what it opened, in reverse order, never by calling `process.exit`. */
 import { flushCompileCache } from 'node:module';
 import timers from 'node:timers/promises';
+import { Failure } from '../domain/failures.ts';
+import { notedOutage } from './outages.ts';
 
 /** Resolves to the name of the first SIGTERM or SIGINT. */
 export function untilSignal(): Promise<string> {
@@ -46,6 +48,8 @@ export interface DependencyHealth {
   name: string;
   status: 'up' | 'down' | 'off';
   latencyMs?: number;
+  /** Why it is down, in kebab-case, if its client knows. */
+  reason?: string;
 }
 
 /** Timeout of a health check. */
@@ -57,8 +61,9 @@ export async function checkHealth(name: string, check: () => Promise<unknown>): 
   try {
     await withTimeout(check());
     return { name, status: 'up', latencyMs: Math.round(performance.now() - begin) };
-  } catch {
-    return { name, status: 'down' };
+  } catch (err) {
+    const reason = err instanceof Failure ? err.context.reason : notedOutage(err)?.reason;
+    return { name, status: 'down', ...(reason !== undefined && { reason }) };
   }
 }
 

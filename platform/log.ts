@@ -5,6 +5,16 @@ import type { Role } from './config/roles.ts';
 
 export type { Logger };
 
+/** The time that a request or a command may take as a whole; see platform/budget.ts. */
+export interface Budget {
+  /** By `performance.now()`. */
+  endsAt: number;
+  isOver: boolean;
+  /** Waits in progress, and when the first of them began. */
+  waits: number;
+  waitsSince: number;
+}
+
 /** The context of a request, carried through the API, the workflow and its activities. */
 export interface Trace {
   requestId: string;
@@ -17,6 +27,8 @@ export interface Trace {
   /** Set when the request is authenticated. */
   userId?: string;
   registrationId?: string;
+  /** Of this process: it is carried nowhere. */
+  budget?: Budget | undefined;
 }
 
 /** The trace of the running request or activity. */

@@ -6,7 +6,6 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  appendFileSync,
   copyFileSync,
   cpSync,
   existsSync,
@@ -17,14 +16,14 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, matchesGlob, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parseEnv, promisify } from 'node:util';
 import { Ajv } from 'ajv';
-import { parse } from 'yaml';
-import { type RedisUser, redisUrlOf, redisUsers, rulesOf } from '../adapters/redis/acl.ts';
+import { aclFile, type RedisUser, redisUrlOf, redisUsers } from '../adapters/redis/acl.ts';
 import { claimPort } from '../engines/ports.ts';
 import type { System } from '../engines/system.ts';
 import { readConfig } from '../platform/config/config.ts';
@@ -33,45 +32,30 @@ import { Secret } from '../platform/config/secret.ts';
 import type { Variable } from '../platform/config/variable.ts';
 import { variables, variablesOf } from '../platform/config/variables.ts';
 import { call, codeFor, solveCaptcha, startRegistration } from './support/client.ts';
+import {
+  containerVariables,
+  developmentVariables,
+  envCommand,
+  givenNames,
+  type Installation,
+  makeEnvFile,
+  oneShots,
+  read,
+  readCompose,
+  readSecret,
+  readStages,
+  secretPlaces,
+  stageOf,
+  tools,
+  withSecrets,
+} from './support/compose.ts';
 import { makeDevice, makeIdentity } from './support/device-keys.ts';
 import { testBundle, testEngines, testWebPage } from './support/engines.ts';
 import { startOwnTestSystem } from './support/system.ts';
 import { until } from './support/until.ts';
 
-interface Service {
-  image?: string;
-  build?: { target: string };
-  command?: string[];
-  environment?: Record<string, string>;
-  ports?: string[];
-  networks?: string[];
-  volumes?: string[];
-  healthcheck?: { test: string[] };
-  restart?: string;
-  profiles?: string[];
-  user?: string;
-  read_only?: boolean;
-  cap_drop?: string[];
-  cap_add?: string[];
-  security_opt?: string[];
-  privileged?: boolean;
-  depends_on?: Record<string, { condition: string }>;
-}
-
-interface ComposeFile {
-  services: Record<string, Service>;
-  networks: Record<string, unknown>;
-  volumes: Record<string, unknown>;
-  configs: Record<string, { content: string }>;
-}
-
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '..');
-const read = (file: string) => readFileSync(join(root, file), 'utf8');
-/** These end on their own. */
-const oneShots = ['temporal-schema', 'temporal-setup', 'kibana-account'];
-/** These are run by hand. */
-const tools = ['operator'];
 
 console.log('No Docker engine is used by these tests: no image is pulled, built or run.');
 
@@ -117,7 +101,6 @@ describe('docker-compose.yml', () => {
     }
     for (const role of roles) {
       assert.equal(compose.services[role]?.user, 'node');
-      assert.equal(compose.services[role]?.read_only, true);
       assert.equal(compose.services[role]?.volumes, undefined);
     }
   });
@@ -158,14 +141,14 @@ describe('docker-compose.yml', () => {
   });
 
   it('has the services that the missing-engine message names', () => {
-    for (const name of ['temporal', 'redis', 'mongo', 'ldap', 'elasticsearch']) assert.ok(name in compose.services);
+    for (const name of ['temporal', 'redis', 'mongo-setup', 'ldap', 'elasticsearch'])
+      assert.ok(name in compose.services);
   });
 
   it('sets exactly the variables of each role, all from .env or fixed', () => {
     for (const role of roles) {
-      const given = Object.keys(compose.services[role]?.environment ?? {});
       assert.deepEqual(
-        given.toSorted(),
+        givenNames(compose.services[role]).toSorted(),
         variablesOf(role)
           .map(([name]) => name)
           .toSorted(),
@@ -175,30 +158,36 @@ describe('docker-compose.yml', () => {
   });
 
   it('gives the operator tool every variable, and does not start it by default', () => {
-    const { environment = {}, networks = [], profiles } = compose.services.operator ?? {};
+    const { networks = [], profiles } = compose.services.operator ?? {};
     const ofOperator = Object.entries<Variable>(variables).filter(([, { roles: holders }]) => holders.length === 0);
     const names = new Set([...roles.flatMap(variablesOf), ...ofOperator].map(([name]) => name));
-    assert.deepEqual(Object.keys(environment).toSorted(), [...names].toSorted());
+    assert.deepEqual(givenNames(compose.services.operator).toSorted(), [...names].toSorted());
     assert.deepEqual(profiles, ['operator']);
-    // in this network processes are only scraped
+    // in these, processes are only scraped, or reached from this host
     const needed = roles
       .flatMap((role) => compose.services[role]?.networks ?? [])
-      .filter((name) => name !== 'monitoring');
+      .filter((name) => !['monitoring', 'loopback'].includes(name));
     for (const network of needed) assert.ok(networks.includes(network), network);
   });
 
-  it('creates the users of Redis as vyry redis-acl prints them, and gives each process its own', () => {
-    const [admin, ...users] = compose.configs['redis-users']?.content.trim().split('\n') ?? [];
-    assert.match(admin ?? '', /^user default on >\$\{REDIS_PASSWORD:/);
-    const wanted = redisUsers.map((user) => `user ${user} on >PASSWORD ${rulesOf(user).join(' ')}`);
-    assert.deepEqual(
-      users.map((line) => line.replace(/>\$\{\w+:\?[^}]+\}/, '>PASSWORD')),
-      wanted,
-    );
+  it('gives Redis the users that vyry redis-acl prints, and each process its own, in place of the root keys', async () => {
+    await using env = await makeEnvFile();
+    const aclKey = new Secret(readSecret(env.folder, 'REDIS_ACL_KEY'));
+    const { command = [], secrets } = compose.services.redis ?? {};
+    assert.deepEqual(command.slice(-2), ['--aclfile', '/run/secrets/REDIS_ACL']);
+    assert.ok(secrets?.includes('REDIS_ACL'));
+    assert.equal(readSecret(env.folder, 'REDIS_ACL'), aclFile(aclKey).trimEnd());
     for (const user of redisUsers) {
-      const [, name, variable] =
-        /^redis:\/\/(\w+):\$\{(\w+):/.exec(compose.services[user]?.environment?.REDIS_URL ?? '') ?? [];
-      assert.deepEqual([name, variable], [user, `REDIS_${user.toUpperCase()}_PASSWORD`]);
+      const { REDIS_URL_FILE: file = '' } = compose.services[user]?.environment ?? {};
+      const name = `REDIS_URL_${user.toUpperCase()}`;
+      assert.equal(file, `/run/secrets/${name}`);
+      assert.equal(readSecret(env.folder, name), redisUrlOf('redis://redis:6379', aclKey, user));
+    }
+    for (const role of roles) {
+      const { environment = {}, secrets: own = [] } = compose.services[role] ?? {};
+      assert.equal(environment.KEYS_FILE, `/run/secrets/KEYS_${role.toUpperCase()}`);
+      const rootKeys = /^(PAYLOAD|DATA|AUDIT|REDIS_ACL)_KEY/;
+      assert.deepEqual([...own, ...Object.keys(environment)].filter((name) => rootKeys.test(name)), []);
     }
   });
 
@@ -219,27 +208,33 @@ describe('docker-compose.yml', () => {
       [...new Set(wanted)].filter((name) => !values[name]),
       [],
     );
-    for (const role of roles) readConfig(role, containerVariables(compose, role, values));
+    for (const role of roles)
+      readConfig(role, withSecrets(containerVariables(compose, role, values), values, env.folder));
+    for (const name of Object.keys(compose.secrets)) assert.ok(existsSync(join(env.folder, 'secrets', name)), name);
   });
 
-  it('creates an .env that production accepts and only its owner can read, and never overwrites one', async () => {
+  it('creates secrets that production accepts and only their owner reaches, and never overwrites them', async () => {
     await using env = await makeEnvFile();
-    const { mode } = statSync(env.file);
-    assert.equal(mode & 0o777, 0o600);
+    const modes = [env.file, join(env.folder, 'secrets')].map((path) => statSync(path).mode & 0o777);
+    // the files are read by the users of the containers
+    const files = readdirSync(join(env.folder, 'secrets')).map((name) => statSync(join(env.folder, 'secrets', name)));
+    assert.deepEqual([...modes, ...new Set(files.map(({ mode }) => mode & 0o777))], [0o600, 0o700, 0o644]);
+    writeFileSync(join(env.folder, 'secrets', 'LDAP_BIND_PASSWORD'), 'b\n');
     const directory = {
       LDAP_URL: 'ldaps://ldap.example.org',
       LDAP_BASE_DN: 'dc=a',
       LDAP_BIND_DN: 'cn=a',
-      LDAP_BIND_PASSWORD: 'b',
       SIGNAL_SERVER_URL: 'https://signal.example.org',
     };
     const values = { ...(parseEnv(readFileSync(env.file, 'utf8')) as Record<string, string>), ...directory };
     for (const role of roles) {
-      assert.equal(readConfig(role, containerVariables(compose, role, values)).NODE_ENV, 'production');
+      const own = withSecrets(containerVariables(compose, role, values), values, env.folder);
+      assert.equal(readConfig(role, own).NODE_ENV, 'production');
     }
-    const before = readFileSync(env.file, 'utf8');
-    await assert.rejects(run('sh', ['-c', envCommand()], { cwd: dirname(env.file) }));
-    assert.equal(readFileSync(env.file, 'utf8'), before);
+    const seen = () => [readFileSync(env.file, 'utf8'), readSecret(env.folder, 'PAYLOAD_KEY')];
+    const before = seen();
+    await assert.rejects(run('sh', ['-c', envCommand()], { cwd: env.folder }));
+    assert.deepEqual(seen(), before);
   });
 });
 
@@ -293,16 +288,23 @@ describe('the processes of docker-compose.yml', () => {
   const started = new Map<Role, ChildProcess>();
   const environments = new Map<Role, Record<string, string>>();
   let image: string;
+  let installation: Installation;
   let system: System;
+
+  /** The variables of a container of an installation for development, with its secrets as files. */
+  function containersOwn(role: Role | 'operator'): Record<string, string> {
+    const given = { ...parseEnv(readFileSync(installation.file, 'utf8')), ...developmentVariables() };
+    const values = given as Record<string, string>;
+    return secretPlaces(containerVariables(compose, role, values), values, installation.folder);
+  }
 
   before(async () => {
     image = copyImage();
     const namespace = `compose-${process.pid}`;
     system = await startOwnTestSystem({ roles: [], namespace });
-    await using env = await makeEnvFile();
-    const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
+    installation = await makeEnvFile();
     for (const role of roles) {
-      const own = await here(role, containerVariables(compose, role, given), namespace);
+      const own = await here(role, containersOwn(role), namespace);
       environments.set(role, own);
       const command = [...entrypoint(), ...(compose.services[role]?.command ?? [])];
       assert.equal(command[0], 'node');
@@ -321,6 +323,7 @@ describe('the processes of docker-compose.yml', () => {
     for (const child of running) child.kill('SIGTERM');
     await Promise.all(ended);
     await system.stop();
+    await installation[Symbol.asyncDispose]();
     rmSync(image, { recursive: true });
   });
 
@@ -346,9 +349,14 @@ describe('the processes of docker-compose.yml', () => {
       SIGNAL_SERVER_URL: ready.signalServerUrl,
       SERVER_PORT: String(await claimPort('the api', undefined)),
       CODEC_PORT: String(await claimPort('the codec endpoint', undefined)),
+      GRPC_PORT: String(await claimPort('the gRPC server', undefined)),
       HEALTH_PORT: String(await claimPort('health', undefined)),
     };
-    return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, addresses[name] ?? value]));
+    const names = Object.entries(env).map(([name, value]): [string, string] => {
+      const plain = name.replace(/_FILE$/, '');
+      return plain in addresses && value !== '' ? [plain, addresses[plain] ?? ''] : [name, value];
+    });
+    return Object.fromEntries(names);
   }
 
   it('start with the files of the image alone and pass the health checks of docker-compose.yml', async (t) => {
@@ -368,9 +376,7 @@ describe('the processes of docker-compose.yml', () => {
   });
 
   it('pass the checks of the operator tool, with the files of the image', async () => {
-    await using env = await makeEnvFile();
-    const given = { ...parseEnv(readFileSync(env.file, 'utf8')), ...developmentVariables() } as Record<string, string>;
-    const variables = await here('operator', containerVariables(compose, 'operator', given), `compose-${process.pid}`);
+    const variables = await here('operator', containersOwn('operator'), `compose-${process.pid}`);
     const { stdout } = await run(process.execPath, ['--', 'cli/main.ts', 'doctor', '--json'], {
       cwd: image,
       env: variables,
@@ -394,82 +400,6 @@ describe('the processes of docker-compose.yml', () => {
   });
 });
 
-function readCompose(): ComposeFile {
-  return parse(read('docker-compose.yml'), { merge: true }) as ComposeFile;
-}
-
-function developmentVariables(): Record<string, string> {
-  return parseEnv(read('docs/compose-development.env')) as Record<string, string>;
-}
-
-/** The command in docs/deploy.md that creates `.env`. */
-function envCommand(): string {
-  const block = /```sh\n( *sh -euCc '.*?)```/s.exec(read('docs/deploy.md'))?.[1];
-  assert.ok(block, 'docs/deploy.md has the command');
-  return block;
-}
-
-async function makeEnvFile(): Promise<AsyncDisposable & { file: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'vyry-compose-'));
-  await run('sh', ['-c', envCommand()], { cwd: folder });
-  const file = join(folder, '.env');
-  const command = ['cli/main.ts', 'keys', 'roles', '--env-file', file];
-  const { stdout } = await run(process.execPath, command, { cwd: root, env: {} });
-  appendFileSync(file, stdout);
-  return {
-    file,
-    async [Symbol.asyncDispose]() {
-      rmSync(folder, { recursive: true });
-    },
-  };
-}
-
-/** The environment of a container of a role, with `${NAME:-default}` and `${NAME:?error}` replaced. */
-function containerVariables(
-  compose: ComposeFile,
-  role: Role | 'operator',
-  given: Record<string, string>,
-): Record<string, string> {
-  // innermost first: a default may refer to another variable
-  const resolved = (text: string): string => {
-    const next = text.replace(/\$\{(\w+)(?::-([^${}]*)|:\?[^${}]*)\}/g, (_, key, other = '') => given[key] || other);
-    return next === text ? text : resolved(next);
-  };
-  const entries = Object.entries(compose.services[role]?.environment ?? {}).map(([name, text]) => {
-    assert.equal(typeof text, 'string', `${name} of ${role} is text`);
-    return [name, resolved(text)];
-  });
-  return Object.fromEntries(entries);
-}
-
-interface Stage {
-  name: string;
-  base: string;
-  text: string;
-  copies: { from?: string; sources: string[]; target: string }[];
-}
-
-function readStages(): Stage[] {
-  return read('Dockerfile')
-    .split(/^FROM /m)
-    .slice(1)
-    .map((text) => {
-      const [, base = '', name = ''] = /^(\S+) AS (\S+)$/m.exec(text) ?? [];
-      const copies = [...text.matchAll(/^COPY (?:--from=(\S+) )?(?!<<)(.+)$/gm)].map(([, from, paths = '']) => {
-        const sources = paths.split(' ');
-        const target = sources.pop() ?? '';
-        return { ...(from && { from }), sources, target };
-      });
-      return { name, base, text, copies };
-    });
-}
-
-function stageOf(name: string): Stage {
-  const stage = readStages().find((known) => known.name === name);
-  assert.ok(stage, name);
-  return stage;
-}
-
 function entrypoint(): string[] {
   return JSON.parse(/^ENTRYPOINT (.*)$/m.exec(stageOf('runtime').text)?.[1] ?? '[]') as string[];
 }
@@ -487,8 +417,10 @@ function copyImage(): string {
   const folder = mkdtempSync(join(tmpdir(), 'vyry-image-'));
   for (const { from, sources, target } of stageOf('runtime').copies) {
     if (from === 'dependencies') copyProductionPackages(join(folder, target));
-    else if (from === 'bundle') copyTo(testBundle(), join(folder, target, 'workflows.js'));
-    else if (from === 'web') cpSync(testWebPage(), join(folder, target), { recursive: true });
+    else if (from === 'bundle') {
+      copyTo(testBundle(), join(folder, target, 'workflows.js'));
+      copyTo(join(dirname(testBundle()), 'build-id'), join(folder, target, 'build-id'));
+    } else if (from === 'web') cpSync(testWebPage(), join(folder, target), { recursive: true });
     else for (const source of sources) copySource(source, join(folder, target));
   }
   return folder;

@@ -140,7 +140,7 @@ describe('monitoring/prometheus-alerts.yml', () => {
     assert.deepEqual(rule_files, ['prometheus-alerts.yml']);
     assert.deepEqual(
       scrape_configs.map(({ job_name }: { job_name: string }) => job_name),
-      ['vyry'],
+      ['vyry', 'temporal'],
     );
     const names = scrape_configs[0].dns_sd_configs.flatMap((config: { names: string[] }) => config.names);
     assert.deepEqual(names.toSorted(), [...roles].toSorted());

@@ -1,4 +1,4 @@
-// @permissions net
+// @permissions net, files
 /**
  * The role `audit`: ships audit events from the Redis stream to Elasticsearch.
  *
@@ -17,7 +17,7 @@ import { type AuditIndex, createAuditIndex, isTooLarge, type Stored } from '../a
 import { connectElastic, pingElastic } from '../adapters/elastic/connect.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import { type AuditEntry, type AuditStream, createAuditStream } from '../adapters/redis/audit-stream.ts';
-import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { keys } from '../adapters/redis/keys.ts';
 import { readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
@@ -50,8 +50,8 @@ async function main(): Promise<void> {
     ca: config.ELASTICSEARCH_CA,
   });
   const onRedisError = (err: Error) => log.warn({ event: 'redis.away', reason: err.message });
-  const redis = connectRedis(config.REDIS_URL, onRedisError);
-  const reader = connectRedis(config.REDIS_URL, onRedisError);
+  const redis = connectRedis(readRedisPlace(config), onRedisError);
+  const reader = connectRedis(readRedisPlace(config), onRedisError);
   const { events, auditLog } = createAuditedEvents({ role: 'audit', config, log, registry }, (hooks) =>
     createAuditLog(redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );

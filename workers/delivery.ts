@@ -1,4 +1,4 @@
-// @permissions net, addons
+// @permissions net, addons, files
 /**
  * The role `delivery`: hosts the activities that send messages. Only this role has the credentials of the providers.
  */
@@ -53,7 +53,8 @@ async function build(config: Config<'delivery'>, { log, events, redis }: WorkerT
   const speechUrl = publicUrl === undefined ? undefined : speechUrlOf(publicUrl, keys.cipher('speech'));
   const twilioOptions = readTwilioOptions(config);
   const twilio = twilioOptions && connectTwilio({ ...twilioOptions, speechUrl });
-  const mail = config.SMTP_URL && connectMail({ url: config.SMTP_URL, from: config.MAIL_FROM });
+  const { SMTP_URL: url, MAIL_FROM: from, SMTP_PLAINTEXT: allowsPlaintext } = config;
+  const mail = url && connectMail({ url, from, allowsPlaintext });
   const infobipOptions = readInfobipOptions(config);
   const infobip = infobipOptions && connectInfobip(infobipOptions);
   const push = openPush(config, redis);

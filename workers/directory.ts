@@ -1,4 +1,4 @@
-// @permissions net, addons
+// @permissions net, addons, files
 /** The role `directory`: hosts the LDAP activities. Only this role has the password of the service account. */
 import { createDirectoryActivities } from '../activities/directory.ts';
 import { parseEmailAddress } from '../adapters/email-addresses.ts';

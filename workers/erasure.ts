@@ -15,6 +15,7 @@ import { erasePersonKeys } from '../adapters/redis/erasure.ts';
 import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import { connectTemporal } from '../adapters/temporal/connect.ts';
 import { erasePersonWorkflows, workflowsOf } from '../adapters/temporal/person-workflows.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { pseudonymOf, withoutPerson } from '../platform/audit.ts';
 import type { Config } from '../platform/config/config.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
@@ -44,8 +45,7 @@ export async function createErasure(
   const deletions = createDeletions(database);
   const limitKey = config.KEYS.lasting('limit');
   const temporal = connectTemporal({
-    address: config.TEMPORAL_ADDRESS,
-    namespace: config.TEMPORAL_NAMESPACE,
+    ...readTemporalPlace(config),
     dataConverter,
     traceCipher: config.KEYS.cipher('trace'),
     record: () => undefined,

@@ -5,7 +5,7 @@ import type { DataConverter } from '@temporalio/common';
 import {
   DefaultLogger,
   type LogLevel,
-  NativeConnection,
+  type NativeConnection,
   Runtime,
   Worker,
   type WorkerOptions,
@@ -13,9 +13,10 @@ import {
 import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
-import { connectRedis, type Redis } from '../adapters/redis/connect.ts';
+import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { createCodecOf } from '../adapters/temporal/codec.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
+import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { Failure } from '../domain/failures.ts';
 import type { Config } from '../platform/config/config.ts';
 import type { TemporalRole } from '../platform/config/roles.ts';
@@ -23,9 +24,11 @@ import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import type { Events } from '../platform/events/events.ts';
 import { dropPermissions } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
+import { versionOptions } from './deployment.ts';
 import { serveHealth } from './health.ts';
 import { beat, type Check } from './heartbeats.ts';
 import { heartbeat } from './progress.ts';
+import { connectWorker, renewConnection } from './temporal-connection.ts';
 import { createTraceSinks, runTraced } from './trace.ts';
 
 /** The tools passed to the build function of a role. */
@@ -71,19 +74,21 @@ export async function runWorker(
   installRuntime(log);
   const registry = new Registry();
   const collector = await connectCollector(role, config, log);
-  const redis = connectRedis(config.REDIS_URL, (err) => log.warn({ event: 'redis.away', reason: err.message }));
+  const redis = connectRedis(readRedisPlace(config), (err) => log.warn({ event: 'redis.away', reason: err.message }));
   const { events, auditLog } = createAuditedEvents({ role, config, log, registry }, (hooks) =>
     createAuditLog(redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );
   const dataConverter = createDataConverter(createCodecOf(role, config.KEYS));
   const traceCipher = config.KEYS.cipher('trace');
   const parts = await build({ log, events, redis, dataConverter });
-  const connection = await connectForever(config.TEMPORAL_ADDRESS, log);
+  const place = readTemporalPlace(config);
+  const connection = await connectWorker(place, log);
   try {
     const worker = await Worker.create({
       ...parts.options,
+      ...versionOptions(config),
       connection,
-      namespace: config.TEMPORAL_NAMESPACE,
+      namespace: place.namespace,
       taskQueue: role,
       dataConverter,
       identity: `${role}@${process.pid}`,
@@ -107,6 +112,7 @@ export async function runWorker(
       },
     });
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => worker.getState() === 'RUNNING');
+    await using _credentials = renewConnection(worker, place, log);
     await using _beats = beat(role, redis, parts.checks, log);
     // threads are running and addons are loaded, so these permissions are not needed any longer
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
@@ -143,17 +149,6 @@ function installRuntime(log: Logger): void {
       log[levels[level]]({ event: 'temporal.log', message, workflowId, activityType, attempt, reason });
     }),
   });
-}
-
-async function connectForever(address: string, log: Logger): Promise<NativeConnection> {
-  for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 2000)) {
-    try {
-      return await NativeConnection.connect({ address });
-    } catch (err) {
-      log.warn({ event: 'temporal.away', reason: (err as Error).message });
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-  }
 }
 
 /**

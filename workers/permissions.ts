@@ -1,14 +1,18 @@
 /**
  * The permissions of a process, declared in the first lines of its program:
  *
- *     // @permissions net, addons, worker, read(WORKFLOW_BUNDLE), read(/some/system/file)
+ *     // @permissions net, addons, worker, files, read(WORKFLOW_BUNDLE), read(/some/system/file)
  *
  * The permission model of Node denies everything else. `read(...)` names a file, or a variable that contains its path; an
- * empty variable grants nothing.
+ * empty variable grants nothing. `files` are those that `NAME_FILE` names for the variables of the role that are read again
+ * when they change (`isRenewed` in platform/config/): certificates and keys.
  * https://nodejs.org/api/permissions.html
  */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { fileMark } from '../platform/config/secret.ts';
+import type { Variable } from '../platform/config/variable.ts';
+import { variables } from '../platform/config/variables.ts';
 
 const flags: Record<string, string> = { net: '--allow-net', addons: '--allow-addons', worker: '--allow-worker' };
 
@@ -43,9 +47,8 @@ export function permissionArguments(root: string, program: string, env: Record<s
   const reads = code.map((path) => resolve(root, path));
   const allows: string[] = [];
   for (const grant of line.split(',').map((item) => item.trim())) {
-    const path = /^read\((.+)\)$/.exec(grant)?.[1];
+    const readable = readableOf(grant, env);
     const flag = flags[grant];
-    const readable = path === undefined ? undefined : readableOf(path, env);
     if (readable !== undefined) reads.push(...readable);
     else if (flag !== undefined) allows.push(flag);
     else throw new Error(`${program} asks for an unknown permission: ${grant}`);
@@ -53,9 +56,18 @@ export function permissionArguments(root: string, program: string, env: Record<s
   return ['--permission', ...shut, ...reads.map((path) => `--allow-fs-read=${path}`), ...allows];
 }
 
-/** Returns the file that a permission names; none for a variable without a value, undefined if it names nothing. */
-function readableOf(name: string, env: Record<string, string>): string[] | undefined {
+/** Returns the files that a permission grants; none for a variable without a value, undefined if it grants no files. */
+function readableOf(grant: string, env: Record<string, string>): string[] | undefined {
+  if (grant === 'files') return renewedFiles(env);
+  const name = /^read\((.+)\)$/.exec(grant)?.[1];
+  if (name === undefined) return undefined;
   const file = env[name];
   if (file !== undefined) return file === '' ? [] : [resolve(file)];
   return name.startsWith('/') ? [name] : undefined;
+}
+
+function renewedFiles(env: Record<string, string>): string[] {
+  const renewed = Object.entries(variables as Record<string, Variable>).filter(([, { isRenewed }]) => isRenewed);
+  const values = renewed.map(([name]) => env[name] ?? '');
+  return values.filter((value) => value.startsWith(fileMark)).map((value) => value.slice(fileMark.length));
 }

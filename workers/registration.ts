@@ -1,4 +1,4 @@
-// @permissions net, addons, worker, read(WORKFLOW_BUNDLE)
+// @permissions net, addons, worker, files, read(WORKFLOW_BUNDLE)
 /**
  * The role `registration`: hosts the workflows, and the activities that use MongoDB and Redis. The permission `worker`
  * is for the threads of the workflow sandbox.
@@ -24,20 +24,22 @@ import { createUserAdministrationActivities } from '../activities/user-administr
 import { createVerificationActivities } from '../activities/verification.ts';
 import { type Accounts, createAccounts } from '../adapters/mongo/accounts.ts';
 import { createArchive } from '../adapters/mongo/archive.ts';
-import { connectMongo, isMongoOutage } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { createConversations } from '../adapters/mongo/conversations.ts';
 import { createDevices, type Devices } from '../adapters/mongo/devices.ts';
+import { requireMigrated } from '../adapters/mongo/migrate.ts';
+import { isMongoOutage } from '../adapters/mongo/outages.ts';
 import { createPreKeys, type PreKeys } from '../adapters/mongo/prekeys.ts';
 import { createReencryption } from '../adapters/mongo/reencryption.ts';
 import { argon2 } from '../adapters/passwords/argon2.ts';
 import { createPasswords } from '../adapters/passwords.ts';
 import { createFactChanges } from '../adapters/redis/account-facts.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
-import { isRedisOutage } from '../adapters/redis/connect.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createInboxes } from '../adapters/redis/inboxes.ts';
 import { createLinks } from '../adapters/redis/links.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
+import { isRedisOutage } from '../adapters/redis/outages.ts';
 import { createRegistrationWarnings } from '../adapters/redis/registration-warnings.ts';
 import { createRegistrations, type Registrations } from '../adapters/redis/registrations.ts';
 import { createSessionEnds } from '../adapters/redis/sessions.ts';
@@ -60,6 +62,7 @@ import { progress } from './progress.ts';
 async function build(config: Config<'registration'>, tools: WorkerTools): Promise<WorkerParts> {
   const { log, events, redis } = tools;
   const database = openDatabase(config, log);
+  await requireMigrated(database, log);
   const { KEYS: keys } = config;
   const bundle = resolve(config.WORKFLOW_BUNDLE);
   const registrations = createRegistrations(redis);
@@ -116,10 +119,7 @@ async function build(config: Config<'registration'>, tools: WorkerTools): Promis
       },
       workflowBundle: { codePath: bundle },
     },
-    prepare: async (connection) => {
-      await ensureSchedules(connection, config);
-      await deviceStores.archive.prepare();
-    },
+    prepare: (connection) => ensureSchedules(connection, config),
     startReads: [bundle],
     checks: [],
     close: () => Promise.all([database[Symbol.asyncDispose](), erasure.close()]).then(() => undefined),
@@ -251,8 +251,10 @@ function openPasswords({ KEYS: keys, ARGON2_CONCURRENCY: atOnce }: Config<'regis
   return createPasswords(keys.keys('pepper'), atOnce);
 }
 
-function openDatabase({ DATABASE_URL }: Config<'registration'>, log: WorkerTools['log']) {
-  return connectMongo(DATABASE_URL, (err) => log.warn({ event: 'database.away', reason: (err as Error).message }));
+function openDatabase(config: Config<'registration'>, log: WorkerTools['log']) {
+  return connectMongo(readMongoPlace(config), (err) =>
+    log.warn({ event: 'database.away', reason: (err as Error).message }),
+  );
 }
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-// @permissions net, addons
+// @permissions net, addons, files
 /** The role `signal`: hosts the activities that register people at a Signal-Server. Only this role has its address. */
 import { createSignalActivities } from '../activities/signal.ts';
 import { connectSignalServer, trustAlso } from '../adapters/http/signal-server.ts';

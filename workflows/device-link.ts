@@ -21,6 +21,7 @@ import {
   getExternalWorkflowHandle,
   proxyActivities,
   setHandler,
+  setWorkflowOptions,
   sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -72,6 +73,9 @@ const { endLink, findLinkedDevice, readIdentityKey } = proxyActivities<LinkActiv
   heartbeatTimeout,
   retry,
 });
+
+// it waits for hours, so a deploy moves it: recorded histories are replayed against every change
+setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, deviceLink);
 
 /** Executes a link. Returns how it ended. */
 export async function deviceLink(input: DeviceLinkInput): Promise<LinkEnd> {

@@ -12,10 +12,11 @@
  * entries missing is ignored: a wrong search base or filter is the more likely cause.
  */
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { continueAsNew, executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import { executeChild, proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { DirectoryActivities } from '../activities/directory.ts';
 import type { DirectorySyncActivities, Renamed, SyncedPage } from '../activities/directory-sync.ts';
 import { identityChangeWorkflowId, userAdministrationWorkflowId } from '../domain/workflow-ids.ts';
+import { continueOnCurrentBuild } from './continuation.ts';
 import { identityChange } from './identity-change.ts';
 import { isOutage } from './refusals.ts';
 import { heartbeatTimeout, retry } from './retries.ts';
@@ -59,7 +60,7 @@ export async function directorySync(
 ): Promise<Synced> {
   let next: string | undefined = afterId;
   for (let page = 0; next !== undefined; page++) {
-    if (page === pagesMax) await continueAsNew<typeof directorySync>({ afterId: next, ...found });
+    if (page === pagesMax) await continueOnCurrentBuild<typeof directorySync>({ afterId: next, ...found });
     const { people, nextId }: SyncedPage = await readWatched({ afterId: next });
     const disabled = await check(people);
     if (disabled === undefined) return { ...found, isCut: true };

@@ -9,8 +9,9 @@
  *
  * There are no compensations: each step is retried until it succeeds, and a repeat finds what was done.
  */
-import { continueAsNew, proxyActivities } from '@temporalio/workflow';
+import { proxyActivities } from '@temporalio/workflow';
 import type { CareResult, IdleDevice, InboxCareActivities } from '../activities/inbox-care.ts';
+import { continueOnCurrentBuild } from './continuation.ts';
 import { Flow } from './flow.ts';
 import { notifyOwner } from './notification.ts';
 import { wakeDevices } from './wake-up.ts';
@@ -41,7 +42,7 @@ export async function inboxCare(state?: CareState): Promise<Cared> {
   const done = state ?? { cursor: '0', now: Date.now(), moved: 0, expired: 0, suspended: 0, warned: 0 };
   const { now } = done;
   for (let part = 0; ; part++) {
-    if (part === partsMax) await continueAsNew<typeof inboxCare>(done);
+    if (part === partsMax) await continueOnCurrentBuild<typeof inboxCare>(done);
     const { cursor, idle, ...found } = await careForInboxes({ now, cursor: done.cursor });
     done.cursor = cursor;
     done.moved += found.moved;

@@ -6,7 +6,7 @@
  */
 import { errors } from '@elastic/elasticsearch';
 import { type AuditEvent, auditIndexOf } from '../../domain/audit.ts';
-import type { Elastic } from './connect.ts';
+import { type Elastic, refusalReason } from './connect.ts';
 import { auditPolicy, auditTemplate, type UnknownFields } from './template.ts';
 
 /** The result for one event. */
@@ -86,8 +86,8 @@ async function managesLifecycle(elastic: Elastic): Promise<boolean> {
 }
 
 /**
- * 429 and 5xx are temporary, other 4xx are permanent, except 401, 403 and 404, which an operator can fix.
- * https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-bulk
+ * What Elasticsearch or an operator can mend is temporary: also an index that is missing, which is made again, and one that
+ * is closed, although the answer is a 400. Other 4xx are permanent.
  */
 function storedOf({
   status = 0,
@@ -98,9 +98,9 @@ function storedOf({
 }): Stored {
   if (status === 409) return { outcome: 'duplicate' };
   if (status < 300 && status > 0) return { outcome: 'stored' };
-  const reason = `${status} ${error?.type ?? 'unknown'}`;
-  const isAboutNow = status === 429 || status >= 500 || status === 401 || status === 403 || status === 404;
-  return { outcome: isAboutNow ? 'busy' : 'refused', reason };
+  const type = error?.type ?? 'unknown';
+  const isAboutNow = status === 404 || refusalReason(status, type) !== undefined;
+  return { outcome: isAboutNow ? 'busy' : 'refused', reason: `${status} ${type}` };
 }
 
 function isOlder(index: string, prefix: string, oldest: number): boolean {

@@ -6,7 +6,8 @@
  * repeat the call.
  */
 import type { AuditEvent } from '../../domain/audit.ts';
-import type { Elastic } from './connect.ts';
+import { noteOutage } from '../../platform/outages.ts';
+import { type Elastic, refusalReason } from './connect.ts';
 
 /** The criteria that select the events of a user. */
 export interface PersonTraces {
@@ -63,9 +64,16 @@ export async function rewriteEvents(
       ]),
     });
     const failed = items.find(({ index: item }) => (item?.status ?? 0) >= 300 && item?.status !== 409);
-    if (failed !== undefined) throw new Error(`Elasticsearch refuses a rewritten event: ${failed.index?.status}`);
+    if (failed !== undefined) throw refused(failed.index ?? {});
     rewritten += items.filter(({ index: item }) => (item?.status ?? 0) < 300).length;
   }
+}
+
+/** The error of an event that cannot be rewritten: an outage, or a bug. */
+function refused({ status = 0, error }: { status?: number; error?: { type?: string } }): Error {
+  const err = new Error(`Elasticsearch refuses a rewritten event: ${status}`);
+  const reason = refusalReason(status, error?.type ?? '');
+  return reason === undefined ? err : noteOutage(err, { dependency: 'elasticsearch', reason });
 }
 
 function ofRegistrations(registrationIds: readonly string[]) {

@@ -12,13 +12,13 @@
  * immediately. If TLS is configured and cannot be established, no user name and no password is sent.
  */
 import { randomUUID } from 'node:crypto';
-import { createSecureContext, getCACertificates } from 'node:tls';
 import { type Entry, FilterParser } from 'ldapts';
 import type { DirectoryPerson, EntryStatus } from '../../domain/directory.ts';
 import { preparePassword } from '../../domain/passwords.ts';
 import type { Config } from '../../platform/config/config.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Clock, padResponseTime, processClock } from '../../platform/lifecycle.ts';
+import { createTlsContext } from '../../platform/tls.ts';
 import {
   type DirectoryAnswer,
   type DirectoryEntry,
@@ -38,8 +38,8 @@ export interface DirectoryOptions {
   urls: readonly string[];
   /** Upgrades `ldap://` with StartTLS. Without it `ldap://` is not encrypted. */
   startTls: boolean;
-  /** CA certificate of the servers, as PEM; default the CAs of the system. */
-  ca?: string | undefined;
+  /** CA certificates of the servers as PEM; default those of Node and of the system. */
+  ca?: Secret | undefined;
   /** DN of the service account that searches. */
   bindDn: string;
   bindPassword: Secret;
@@ -132,7 +132,7 @@ export function connectDirectory(options: DirectoryOptions): Directory {
 /** Returns the servers of a directory in the order in which they are tried. */
 export function targetsOf({ urls, startTls, timeoutMs, ca }: DirectoryOptions): Target[] {
   const isEncrypted = startTls || urls.some((url) => url.startsWith('ldaps:'));
-  const secureContext = isEncrypted && createSecureContext({ ca: ca ?? getCACertificates('system') });
+  const secureContext = isEncrypted && createTlsContext({ ca });
   return urls.map((url) => ({ url, startTls, timeoutMs, ...(secureContext && { secureContext }) }));
 }
 

@@ -14,7 +14,6 @@ import { type Connection, type Model, Schema, trusted } from 'mongoose';
 import type { Account, AccountWithHashes, CredentialKind, Identifier } from '../../domain/account.ts';
 import { type ContactIdentity, emailKey, usernameKey } from '../../domain/identity.ts';
 import { currentNumber } from '../../domain/renumbered-numbers.ts';
-import { skeletonOf } from '../../domain/usernames.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 import { createDirectoryLinks } from './directory-links.ts';
@@ -244,12 +243,6 @@ function createClaims({ users, claims, hashOf }: Omit<Collections, 'cipher'>) {
      * remain when a registration workflow is terminated without compensation. Safe to repeat.
      */
     removeOrphanClaims: (madeBefore: Date): Promise<number> => removeOrphans(claims, users, madeBefore),
-
-    /**
-     * Claims the skeletons of user names that accounts had before skeletons were claimed, and returns the number of new
-     * claims. Of accounts that look alike already, the first keeps the claim. Safe to repeat.
-     */
-    claimLookalikes: (): Promise<number> => claimSkeletons({ users, claims, hashOf }),
   };
 }
 
@@ -455,31 +448,6 @@ async function claimAll(claims: Model<ClaimDocument>, ids: string[], userId: str
     missing = ids.filter((id) => !known.some((claim) => claim._id === id));
   }
   return true;
-}
-
-/** In order of ids, which keeps the memory of one page and makes a repeat find the same first account. */
-async function claimSkeletons({ users, claims, hashOf }: Omit<Collections, 'cipher'>): Promise<number> {
-  let claimed = 0;
-  for (let last = ''; ; ) {
-    const page = await users
-      .find({ _id: trusted({ $gt: last }) }, { username: 1 })
-      .sort({ _id: 1 })
-      .limit(claimsPage)
-      .lean();
-    const wanted = page.flatMap(({ _id: userId, username }) =>
-      username === undefined
-        ? []
-        : hashOf.all('lookalike', skeletonOf(username)).map((hash) => ({ userId, _id: `lookalike:${hash}` })),
-    );
-    const known = await claims.find({ _id: trusted({ $in: wanted.map(({ _id }) => _id) }) }, { _id: 1 }).lean();
-    const taken = new Set(known.map(({ _id }) => _id));
-    for (const { _id, userId } of wanted.filter((claim) => !taken.has(claim._id))) {
-      if (await insertClaims(claims, [_id], userId)) claimed++;
-    }
-    const end = page.at(-1);
-    if (end === undefined || page.length < claimsPage) return claimed;
-    last = end._id;
-  }
 }
 
 /** Inserts claims up to the first that exists; true if none existed. */

@@ -80,9 +80,8 @@ const schema = new Schema<PageDocument>(
     moveId: { type: String, required: true },
     isExpired: Boolean,
   },
-  { collection: 'archive', versionKey: false, strict: 'throw', minimize: false, autoIndex: false },
+  { collection: 'archive', versionKey: false, strict: 'throw', minimize: false },
 );
-schema.index({ lastAt: 1 });
 
 /** Pages that are read at once. */
 const pagesAtOnce = 8;
@@ -91,11 +90,6 @@ const pagesAtOnce = 8;
 export function createArchive(connection: Connection) {
   const pages = connection.model<PageDocument>('ArchivePage', schema);
   return {
-    /** Creates the index of expiry. Safe to repeat. */
-    async prepare(): Promise<void> {
-      await pages.createIndexes();
-    },
-
     /** Stores pages of any devices. Safe to repeat. They count once the archives of the devices end behind them. */
     async put(all: readonly ArchivePage[]): Promise<void> {
       if (all.length === 0) return;

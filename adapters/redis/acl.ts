@@ -186,7 +186,7 @@ function wordsOf({ commands, keys, channels = [] }: Permissions): string[] {
 }
 
 /** The name of the user that administrates Redis. */
-const administrator = 'default';
+export const redisAdministrator = 'default';
 
 /**
  * Returns the ACL file: every user with the SHA-256 of its password, and the administrator, as `default`, who is a
@@ -194,7 +194,7 @@ const administrator = 'default';
  */
 export function aclFile(root: Secret): string {
   const lines = redisUsers.map((user) => lineOf(user, redisPassword(root, user), rulesOf(user)));
-  return `${[lineOf(administrator, redisPassword(root, administrator), ['~*', '&*', '+@all']), ...lines].join('\n')}\n`;
+  return `${[lineOf(redisAdministrator, redisPassword(root, redisAdministrator), ['~*', '&*', '+@all']), ...lines].join('\n')}\n`;
 }
 
 function lineOf(user: string, password: string, rules: readonly string[]): string {
@@ -202,13 +202,13 @@ function lineOf(user: string, password: string, rules: readonly string[]): strin
 }
 
 /** Returns the password of a user: HKDF-SHA-256 (RFC 5869) of `REDIS_ACL_KEY`, 32 bytes as base64url. */
-export function redisPassword(root: Secret, user: RedisUser | typeof administrator): string {
+export function redisPassword(root: Secret, user: RedisUser | typeof redisAdministrator): string {
   const bytes = hkdfSync('sha256', Buffer.from(root.reveal(), 'base64'), '', `vyry redis ${user}`, 32);
   return Buffer.from(bytes).toString('base64url');
 }
 
 /** Returns the URL of a server of Redis with a user and its password in place of those that it names. */
-export function redisUrlOf(url: string, root: Secret, user: RedisUser | typeof administrator): string {
+export function redisUrlOf(url: string, root: Secret, user: RedisUser | typeof redisAdministrator): string {
   const own = new URL(url);
   own.username = user;
   own.password = redisPassword(root, user);

@@ -2,11 +2,12 @@
  * Waiting for changes: each change of a record is published in the channel of its key. Publications are not stored, so a
  * reader listens first and reads the record afterwards.
  */
+import { outsideBudget } from '../../platform/budget.ts';
 import type { Redis } from './connect.ts';
 
 /** A subscription to the changes of one key. */
 export interface Listening extends AsyncDisposable {
-  /** Resolves to true at the first change since the last call, or to false at the timeout. */
+  /** Resolves to true at the first change since the last call, or to false at the timeout. Outside the budget of a request. */
   changed(): Promise<boolean>;
 }
 
@@ -32,7 +33,7 @@ export function createChangeListener(subscriber: Redis) {
       return {
         async changed() {
           const timer = setTimeout(() => announced.resolve(false), Math.max(0, deadline - Date.now()));
-          const isNew = await announced.promise;
+          const isNew = await outsideBudget(() => announced.promise);
           clearTimeout(timer);
           announced = Promise.withResolvers<boolean>();
           return isNew;

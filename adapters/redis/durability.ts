@@ -3,7 +3,7 @@
  *
  * Consistency: a reading of the moment. When Redis is unavailable, calls throw.
  */
-import type { Redis } from './connect.ts';
+import { primariesOf, type Redis } from './connect.ts';
 import type { MessageDurability } from './inbox-sends.ts';
 
 /** What was found of the durability of messages. */
@@ -12,7 +12,7 @@ export interface DurabilityReport {
   problems: string[];
   /** What costs memory or cannot be checked; the setting may be true. */
   warnings: string[];
-  /** Connected replicas. */
+  /** Connected replicas, of the primary that has the fewest. */
   replicas: number;
 }
 
@@ -22,8 +22,28 @@ const nodeBytesMax = 4096;
 const settings = ['appendonly', 'appendfsync', 'stream-node-max-bytes'] as const;
 type Settings = Partial<Record<(typeof settings)[number], string>>;
 
-/** Compares Redis with what a setting promises. */
+/**
+ * Compares Redis with what a setting promises: in a Redis Cluster each primary. `replica` needs a single one, because WAIT
+ * covers the server that it is sent to, and no other.
+ */
 export async function checkDurability(redis: Redis, durability: MessageDurability): Promise<DurabilityReport> {
+  if (redis.isCluster && durability === 'replica') {
+    return {
+      problems: ['MESSAGE_DURABILITY is replica, which a Redis Cluster does not offer'],
+      warnings: [],
+      replicas: 0,
+    };
+  }
+  const reports = await Promise.all((await primariesOf(redis)).map((primary) => checkServer(primary, durability)));
+  const distinct = (texts: string[]) => [...new Set(texts)];
+  return {
+    problems: distinct(reports.flatMap(({ problems }) => problems)),
+    warnings: distinct(reports.flatMap(({ warnings }) => warnings)),
+    replicas: Math.min(...reports.map(({ replicas }) => replicas)),
+  };
+}
+
+async function checkServer(redis: Redis, durability: MessageDurability): Promise<DurabilityReport> {
   const [configured, replication] = await Promise.all([readSettings(redis), redis.info('replication')]);
   const replicas = onlineReplicas(replication);
   const warnings = nodeWarnings(configured);

@@ -6,7 +6,7 @@
  * Consistency: a key written during the scan may be missed, so no workflow or session of the user may still run. When
  * Redis is unavailable, calls throw.
  */
-import type { Redis } from './connect.ts';
+import { type Redis, scanKeys } from './connect.ts';
 import { type KeyFamily, keyFamilies, keysDeletedWith, parseKey } from './keys.ts';
 
 /** The user whose keys are deleted. */
@@ -22,7 +22,7 @@ const pageSize = 500;
 /** Deletes all keys of a user and returns their number. Safe to repeat. */
 export async function erasePersonKeys(redis: Redis, person: ErasedPerson): Promise<number> {
   let erased = 0;
-  for await (const page of redis.scanStream({ count: pageSize }) as AsyncIterable<string[]>) {
+  for await (const page of scanKeys(redis, { count: pageSize })) {
     const isTheirs = await Promise.all(page.map((key) => isOf(redis, key, person)));
     const found = page.filter((_key, index) => isTheirs[index]);
     // owners last, so that a repeat after an interruption finds what is stored under their ids

@@ -8,6 +8,7 @@
  * driver repeats a group on a new connection only as a whole, and only if it had no answer of it.
  */
 import { Failure } from '../../domain/failures.ts';
+import { runWithoutBudget } from '../../platform/budget.ts';
 import { loadScript, type Redis, type Script } from './connect.ts';
 
 /** A call that waits for its group. */
@@ -100,7 +101,8 @@ function collect(execute: (group: Waiting[]) => Promise<void>, { isHeld }: { isH
   const plan = () => {
     if (isPlanned) return;
     isPlanned = true;
-    setImmediate(() => void flush());
+    // a group has the calls of several requests
+    runWithoutBudget(() => setImmediate(() => void flush()));
   };
   return (command) => (keys, args) => {
     const done = Promise.withResolvers<unknown>();

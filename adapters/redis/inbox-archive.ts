@@ -6,7 +6,7 @@
  * is before it is not in the stream: a message is in one of them, wherever the process that moves it is interrupted.
  */
 import { type ArchiveEnd, archiveEndOf, type DeviceAddress } from '../../domain/message.ts';
-import { loadScript, type Redis, timeOf } from './connect.ts';
+import { loadScript, primariesOf, type Redis, timeOf } from './connect.ts';
 import { type InboxState, statesOf } from './inbox-devices.ts';
 import { keys, parseKey } from './keys.ts';
 
@@ -47,14 +47,12 @@ export function createInboxArchive(redis: Redis) {
   return {
     /**
      * Returns the inboxes of a part of all users, and the cursor of the next part; `0` begins, and ends. An inbox may occur
-     * twice, and one that exists all the time occurs, also when the scan continues after an interruption.
+     * twice, and one that exists all the time occurs, also when the scan continues after an interruption. In a Redis Cluster
+     * the nodes follow each other: a cursor that begins with the number of a node, as in `1:0`, continues there.
      */
     async scanInboxes(cursor: string): Promise<{ cursor: string; inboxes: InboxState[][] }> {
       const pattern = keys.inboxes({ userId: '*' });
-      const [[next, names], now] = await Promise.all([
-        redis.scan(cursor, 'MATCH', pattern, 'COUNT', scanCount),
-        timeOf(redis),
-      ]);
+      const [[next, names], now] = await Promise.all([scanNext(redis, cursor, pattern), timeOf(redis)]);
       const stored = await Promise.all(names.map((name) => redis.hgetall(name)));
       const inboxes = names.map((name, index) => statesOf(parseKey(name)?.ids.userId ?? '', stored[index] ?? {}, now));
       return { cursor: next, inboxes };
@@ -98,4 +96,18 @@ export function createInboxArchive(redis: Redis) {
       return Number(await expire(keysOf(device), [device.deviceId, device.createdAt, before, count]));
     },
   };
+}
+
+/** Scans a part of the keys of one node. The nodes are in the order of their addresses, so that a cursor stays valid. */
+async function scanNext(redis: Redis, cursor: string, pattern: string): Promise<[next: string, names: string[]]> {
+  const [, number = '0', within = cursor] = /^(\d+):(\d+)$/.exec(cursor) ?? [];
+  const nodes = (await primariesOf(redis)).sort((one, other) => (addressOf(one) < addressOf(other) ? -1 : 1));
+  const [next, names] = (await nodes[Number(number)]?.scan(within, 'MATCH', pattern, 'COUNT', scanCount)) ?? ['0', []];
+  const last = Number(number) + 1 >= nodes.length;
+  if (next === '0') return [last ? '0' : `${Number(number) + 1}:0`, names];
+  return [number === '0' ? next : `${number}:${next}`, names];
+}
+
+function addressOf({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`;
 }

@@ -4,7 +4,8 @@
  * Publications are not stored: one that is made while the connection is lost does not arrive. `onConnect` tells that
  * this may have happened. Every channel is subscribed again on a new connection.
  */
-import { isRedisOutage, type Redis } from './connect.ts';
+import type { Redis } from './connect.ts';
+import { isRedisOutage } from './outages.ts';
 
 /** The subscriptions of a process. */
 export type Subscriptions = ReturnType<typeof createSubscriptions>;

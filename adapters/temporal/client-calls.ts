@@ -1,4 +1,9 @@
-/** Calls of the Temporal client, with deadlines. Refusals of workflows become failures. */
+/**
+ * Calls of the Temporal client, with deadlines. Refusals of workflows become failures.
+ *
+ * A call takes at most what is left of the budget of its request. A wait for what a workflow does has its own time, outside the
+ * budget, as long as Temporal answers meanwhile.
+ */
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Client,
@@ -17,8 +22,9 @@ import {
   type UpdateDefinition,
 } from '@temporalio/common';
 import { Failure, type FailureContext, isFailureCode } from '../../domain/failures.ts';
+import { callTime, outsideBudget } from '../../platform/budget.ts';
 import { newId } from '../../platform/crypto.ts';
-import { isTaskFailure } from './connect.ts';
+import { askServing, isTaskFailure, isTemporalOutage } from './connect.ts';
 
 /** Deadline of an update: longer than a killed worker needs to restart and to get its task again. */
 const updateMs = 20_000;
@@ -45,11 +51,42 @@ export async function executeUpdate<Answer, Args extends [unknown] | []>(
 
 const taskFailurePauseMs = 200;
 
+/** How often Temporal is asked during a wait whether it still serves, and the time that it has for its answer. */
+const lookMs = 5000;
+
+/**
+ * Waits for what a workflow does, for at most `ms`. It ends earlier if Temporal itself does not answer: then there is nothing
+ * to wait for.
+ */
+function waitWhileServed<T>(temporal: Client, ms: number, ask: () => Promise<T>): Promise<T> {
+  return outsideBudget(async () => {
+    const away = new AbortController();
+    let isOver = false;
+    let timer: NodeJS.Timeout | undefined;
+    const plan = () => {
+      if (!isOver) timer = setTimeout(() => void look(), lookMs);
+    };
+    const look = async () => {
+      // another error is an answer too, such as that of a server without the health service
+      const isAway = (err: unknown) => err instanceof Failure || isTemporalOutage(err);
+      await askServing(temporal, lookMs).catch((err: unknown) => (isAway(err) ? away.abort() : undefined));
+      plan();
+    };
+    plan();
+    try {
+      return await temporal.withAbortSignal(away.signal, () => temporal.withDeadline(Date.now() + ms, ask));
+    } finally {
+      isOver = true;
+      clearTimeout(timer);
+    }
+  });
+}
+
 /** Repeats an update after workflow task failures until the deadline. Each attempt has the same update id. */
 async function answerWithin<Answer>(temporal: Client, deadline: number, ask: () => Promise<Answer>): Promise<Answer> {
   for (;;) {
     try {
-      return await temporal.withDeadline(deadline, ask);
+      return await waitWhileServed(temporal, deadline - Date.now(), ask);
     } catch (err) {
       if (!isTaskFailure(err) || Date.now() + taskFailurePauseMs > deadline) throw refusalOf(err);
       await pause(taskFailurePauseMs);
@@ -103,7 +140,7 @@ const startMs = 10_000;
 /**
  * Starts a workflow once: repeats do nothing, even after it has ended.
  *
- * @throws {Error} Temporal is unavailable for 10 s
+ * @throws {Error} Temporal is unavailable for 10 s, or for the rest of the budget
  */
 export async function startWorkflow<W extends Workflow>(
   { temporal }: { temporal: Client },
@@ -112,7 +149,7 @@ export async function startWorkflow<W extends Workflow>(
 ): Promise<void> {
   const once = { ...options, workflowIdReusePolicy: 'REJECT_DUPLICATE', workflowTaskTimeout: '5s' } as const;
   try {
-    await temporal.withDeadline(Date.now() + startMs, () =>
+    await temporal.withDeadline(Date.now() + callTime(startMs), () =>
       temporal.workflow.start(workflow, once as WorkflowStartOptions<W>),
     );
   } catch (err) {
@@ -127,7 +164,10 @@ export async function executeWorkflow<W extends Workflow>(
   options: WorkflowStartOptions<W>,
 ): Promise<WorkflowResultType<W>> {
   const once = { ...options, workflowTaskTimeout: '5s', workflowExecutionTimeout: '1m' } as WorkflowStartOptions<W>;
-  return temporal.withDeadline(Date.now() + updateMs, () => temporal.workflow.execute(workflow, once));
+  const handle = await temporal.withDeadline(Date.now() + callTime(startMs), () =>
+    temporal.workflow.start(workflow, once),
+  );
+  return waitWhileServed(temporal, updateMs, () => handle.result());
 }
 
 /** The options of `executeSingleton`. */
@@ -152,7 +192,7 @@ export async function executeSingleton<W extends Workflow>(
   workflow: W,
   { waitMs, ...options }: SingletonOptions<W>,
 ): Promise<Awaited<ReturnType<W>>> {
-  const within = <T>(ask: () => Promise<T>, ms = updateMs) => temporal.withDeadline(Date.now() + ms, ask);
+  const within = <T>(ask: () => Promise<T>) => temporal.withDeadline(Date.now() + callTime(startMs), ask);
   const handle = temporal.workflow.getHandle(options.workflowId);
   const start = { ...options, taskQueue: 'registration' } as unknown as WorkflowStartOptions<Workflow>;
   try {
@@ -167,7 +207,7 @@ export async function executeSingleton<W extends Workflow>(
     }
   }
   try {
-    return (await within(() => handle.result(), waitMs)) as Awaited<ReturnType<W>>;
+    return (await waitWhileServed(temporal, waitMs, () => handle.result())) as Awaited<ReturnType<W>>;
   } catch (err) {
     const { status } = await within(() => handle.describe());
     if (status.name !== 'RUNNING') throw err;
@@ -186,7 +226,9 @@ export async function signalWorkflow<Told>(
   told: Told,
 ): Promise<void> {
   try {
-    await temporal.workflow.getHandle(workflowId).signal(signal, told);
+    await temporal.withDeadline(Date.now() + callTime(startMs), () =>
+      temporal.workflow.getHandle(workflowId).signal(signal, told),
+    );
   } catch (err) {
     if (!(err instanceof WorkflowNotFoundError)) throw err;
   }

@@ -7,6 +7,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
+import { experimental } from '@grpc/grpc-js';
 import {
   Client,
   Connection,
@@ -17,7 +18,10 @@ import {
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
 import type { Cipher } from '../../platform/crypto.ts';
+import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
+import { readTls } from '../../platform/tls.ts';
+import type { TemporalPlace, TemporalTls } from './place.ts';
 import { traceInterceptor } from './trace.ts';
 
 /** Creates the data converter of every process that uses Temporal: payload encryption and failure conversion. */
@@ -37,17 +41,60 @@ export function failureConverterPath(): string {
 const callMs = 5000;
 
 /** Creates a client that connects on first use. */
-export function connectTemporal(options: {
-  address: string;
-  namespace: string;
-  dataConverter: DataConverter;
-  traceCipher: Cipher;
-  record: RecordSpan;
-}): Client {
-  const { address, namespace, dataConverter, traceCipher, record } = options;
-  const connection = Connection.lazy({ address, connectTimeout: callMs, interceptors: [repeatCalls()] });
+export function connectTemporal(
+  options: TemporalPlace & { dataConverter: DataConverter; traceCipher: Cipher; record: RecordSpan },
+): Client {
+  const { address, namespace, tls, apiKey, dataConverter, traceCipher, record } = options;
+  const connection = Connection.lazy({
+    address,
+    connectTimeout: callMs,
+    interceptors: [repeatCalls()],
+    ...(tls && secureOptionsOf(tls)),
+  });
+  const ensureConnected = connection.ensureConnected.bind(connection);
+  // gRPC raises an error without a status when there is no connection in time
+  connection.ensureConnected = () =>
+    ensureConnected().catch((err: unknown) => {
+      throw noteOutage(err, { dependency: 'temporal', reason: 'no-answer' });
+    });
+  // asked for each call
+  if (apiKey) connection.setApiKey(() => apiKey.reveal());
   const interceptors = { workflow: [traceInterceptor(traceCipher, record)] };
   return new Client({ connection, namespace, dataConverter, interceptors });
+}
+
+type CertificateProvider = Parameters<typeof experimental.createCertificateProviderChannelCredentials>[0];
+
+/**
+ * Returns the options of connections with TLS. grpc-js asks for the certificates when it connects: they are read then, so that
+ * renewed ones are used from the next connection on.
+ */
+function secureOptionsOf({ serverName, ...files }: TemporalTls) {
+  const provider: CertificateProvider = {
+    addCaCertificateListener: (tell) =>
+      tell({
+        get caCertificate() {
+          return Buffer.from(readTls(files).ca);
+        },
+      }),
+    addIdentityCertificateListener: (tell) =>
+      tell({
+        get certificate() {
+          return Buffer.from(readTls(files).cert ?? '');
+        },
+        get privateKey() {
+          return Buffer.from(readTls(files).key ?? '');
+        },
+      }),
+    removeCaCertificateListener: () => undefined,
+    removeIdentityCertificateListener: () => undefined,
+  };
+  return {
+    credentials: experimental.createCertificateProviderChannelCredentials(provider, files.cert ? provider : null),
+    ...(serverName !== undefined && {
+      channelArgs: { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName },
+    }),
+  };
 }
 
 /** Longest pause between two attempts of a call, in milliseconds; longer if the server is overloaded. */
@@ -82,6 +129,20 @@ const probeFreshMs = 1000;
 const serving = 1;
 
 /**
+ * Asks the Temporal health service once.
+ *
+ * @throws {Error} no answer in time
+ * @throws {Failure} unavailable: the service reports that it is not serving
+ */
+export async function askServing(client: Client, timeoutMs: number): Promise<void> {
+  // the types of a client's connection do not have it
+  const { healthService } = client.connection as Connection;
+  const service = 'temporal.api.workflowservice.v1.WorkflowService';
+  const { status } = await client.withDeadline(Date.now() + timeoutMs, () => healthService.check({ service }));
+  if (status !== serving) throw new Failure('unavailable');
+}
+
+/**
  * Creates a probe of the Temporal health service. Concurrent callers share one request, and a success is reused for a
  * second. Failures are not cached.
  *
@@ -90,15 +151,10 @@ const serving = 1;
  */
 export function createTemporalProbe(client: Client): () => Promise<void> {
   let asked: { answer: Promise<void>; until: number } | undefined;
-  // the types of a client's connection have neither
-  const { healthService } = client.connection as Connection;
+  // the types of a client's connection do not have it
   const { client: grpc } = client.connection as unknown as { client: WithChannel };
   const isConnected = () => grpc.getChannel().getConnectivityState(false) === ready;
-  const ask = async () => {
-    const service = 'temporal.api.workflowservice.v1.WorkflowService';
-    const { status } = await client.withDeadline(Date.now() + probeMs, () => healthService.check({ service }));
-    if (status !== serving) throw new Failure('unavailable');
-  };
+  const ask = () => askServing(client, probeMs);
   return () => {
     const isUnderWay = asked?.until === Number.POSITIVE_INFINITY;
     // a running probe is shared; a lost connection invalidates the cached result
@@ -129,16 +185,35 @@ interface WithChannel {
  */
 const ready = 2;
 
+/** Returns the outage of Temporal that an error is; undefined if it is another error. */
+export function temporalOutageOf(err: unknown): Outage | undefined {
+  const reason = reasonOf(err);
+  if (reason !== undefined) return { dependency: 'temporal', reason };
+  const noted = notedOutage(err);
+  return noted?.dependency === 'temporal' ? noted : undefined;
+}
+
 /** Returns whether an error means that Temporal is unavailable or too slow, as opposed to a refusal. */
 export function isTemporalOutage(err: unknown): boolean {
+  return temporalOutageOf(err) !== undefined;
+}
+
+/** Why Temporal does not work, by the gRPC status of its client: cancelled, deadline exceeded, resource exhausted, unavailable. */
+const reasons: ReadonlyMap<number, string> = new Map([
+  [1, 'no-answer'],
+  [4, 'timeout'],
+  [8, 'overloaded'],
+  [14, 'no-answer'],
+]);
+
+function reasonOf(err: unknown): string | undefined {
   for (let cause: unknown = err; cause instanceof Error; cause = cause.cause) {
-    if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return true;
-    if (/Failed to connect before the deadline/.test(cause.message)) return true;
-    if (isTaskFailure(cause)) return true;
-    // gRPC status: cancelled, deadline exceeded, resource exhausted, unavailable
-    if (isGrpcServiceError(cause) && [1, 4, 8, 14].includes(cause.code)) return true;
+    if (cause.name === 'WorkflowUpdateRPCTimeoutOrCancelledError') return 'timeout';
+    if (isTaskFailure(cause)) return 'worker-restarted';
+    const reason = isGrpcServiceError(cause) ? reasons.get(cause.code) : undefined;
+    if (reason !== undefined) return reason;
   }
-  return false;
+  return undefined;
 }
 
 /** Error messages of Temporal for an update whose workflow task failed, and for one after failed workflow tasks. */

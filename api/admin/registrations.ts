@@ -2,6 +2,7 @@
 import { listRegistrations as listAll } from '../../adapters/temporal/registrations.ts';
 import type { adminOperations } from '../../contract/admin.ts';
 import type { AnswerOf } from '../../contract/operation.ts';
+import { callTime } from '../../platform/budget.ts';
 import { openCursor, signCursor } from '../cursors.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { HandlerInput } from '../serve.ts';
@@ -25,7 +26,7 @@ export async function listRegistrations(
   const scope = ['registrations', JSON.stringify(Object.entries(filter).sort())];
   // signed, because Temporal takes long to refuse a cursor that it did not issue
   const cursor = given === undefined ? undefined : openCursor(hashKey, given, scope);
-  const { items, nextCursor } = await temporal.withDeadline(Date.now() + askMs, () =>
+  const { items, nextCursor } = await temporal.withDeadline(Date.now() + callTime(askMs), () =>
     listAll(temporal, filter, { limit, cursor }),
   );
   const body = {

@@ -3,7 +3,7 @@
  * the limit of requests. What is counted is in the files beside this one, the table in domain/limits.ts.
  */
 import { networkOf } from '../../adapters/ip-addresses.ts';
-import { isRedisOutage } from '../../adapters/redis/connect.ts';
+import { isRedisOutage } from '../../adapters/redis/outages.ts';
 import type { Limit, LimitOf, LimitState, LimitsState } from '../../adapters/redis/rate-limits.ts';
 import { Failure } from '../../domain/failures.ts';
 import type { LimitKeys } from '../../domain/identity.ts';

@@ -1,6 +1,7 @@
 /** The requests of clients by Socket.IO: their handlers, and how each is answered. */
 import { type SocketAnswer, type SocketRequest, socketOperations } from '../../contract/socket-events.ts';
 import { Failure } from '../../domain/failures.ts';
+import { createBudget } from '../../platform/budget.ts';
 import { newId } from '../../platform/crypto.ts';
 import { traces } from '../../platform/log.ts';
 import { beginTrace, requestTrace } from '../../platform/spans.ts';
@@ -139,6 +140,8 @@ async function answered(
   const beganAt = performance.now();
   const { traceparent } = beginTrace(undefined, deps.config.OTEL_TRACES_SAMPLER_ARG);
   const trace = requestTrace({ ip: address, userAgent, traceparent });
+  const budget = createBudget(deps.config.REQUEST_BUDGET_MS);
+  trace.budget = budget;
   const ended = { event: eventOf(event) };
   return traces.run(trace, async () => {
     const seconds = () => (performance.now() - beganAt) / 1000;
@@ -156,6 +159,8 @@ async function answered(
         refusal: problem.refusal,
       });
       return { error: { ...problem.body } };
+    } finally {
+      budget.isOver = true;
     }
   });
 }

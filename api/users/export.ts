@@ -8,6 +8,7 @@ import type { AuditEvent } from '../../domain/audit.ts';
 import { deviceIn } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
 import { emailKey } from '../../domain/identity.ts';
+import { callTime } from '../../platform/budget.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type DeviceViewDeps, deviceViews } from '../device-views.ts';
@@ -119,7 +120,7 @@ async function readMessaging(
 
 async function readWorkflows({ temporal, events }: WorkflowDeps, account: Account): Promise<Export['workflows']> {
   try {
-    const found = await temporal.withDeadline(Date.now() + workflowsMs, () =>
+    const found = await temporal.withDeadline(Date.now() + callTime(workflowsMs), () =>
       listPersonWorkflows(temporal, workflowsOf(account.userId, account), workflowsMax),
     );
     const items = found.map(({ type, workflowId: id, startedAt, closedAt }) => ({

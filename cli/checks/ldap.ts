@@ -6,11 +6,7 @@ import { connectDirectory, readDirectoryOptions } from '../../adapters/ldap/conn
 import { readVariables } from '../../platform/config/config.ts';
 import { namesFrom } from '../../platform/config/variables.ts';
 import type { Finding } from './finding.ts';
-
-interface Explanation {
-  about: string;
-  advice: string;
-}
+import { certificateFaults, type Explanation } from './tls.ts';
 
 /** Explanations of reasons that have no LDAP result code. */
 const reasons: Record<string, Explanation> = {
@@ -65,13 +61,6 @@ const subCodes: Record<string, string> = {
   '701': 'the account has expired',
   '773': 'the password must be changed first',
   '775': 'the account is locked',
-};
-
-/** Explanations of certificate errors of OpenSSL and Node. */
-const certificates: Record<string, string> = {
-  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate is for another host',
-  CERT_HAS_EXPIRED: 'the certificate has expired',
-  CERT_NOT_YET_VALID: 'the certificate is not valid yet',
 };
 
 const stages: Record<NonNullable<ServerFinding['stoppedAt']>, string> = {
@@ -130,7 +119,7 @@ export function findingOf(finding: ServerFinding): Finding {
 
 function explain({ reason = '', detail = '', subCode = '' }: ServerFinding): Explanation {
   if (reason === 'certificate-refused') {
-    const about = `${certificates[detail] ?? 'the certificate is not trusted'}${detail ? ` (${detail})` : ''}`;
+    const about = `${certificateFaults[detail] ?? 'the certificate is not trusted'}${detail ? ` (${detail})` : ''}`;
     return { about, advice: 'Set its CA in LDAP_TLS_CA, and use the host name of the certificate in LDAP_URL.' };
   }
   const code = codes[detail];

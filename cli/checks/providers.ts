@@ -32,9 +32,10 @@ export async function checkTwilio(env: Record<string, string>): Promise<Finding[
 /** Checks that the mail server responds and accepts the credentials. */
 export async function checkMail(env: Record<string, string>): Promise<Finding[]> {
   const check = 'mail';
-  const { SMTP_URL: url, MAIL_FROM: from } = readVariables(['SMTP_URL', 'MAIL_FROM'], env);
+  const names = ['SMTP_URL', 'MAIL_FROM', 'SMTP_PLAINTEXT'] as const;
+  const { SMTP_URL: url, MAIL_FROM: from, SMTP_PLAINTEXT: allowsPlaintext } = readVariables(names, env);
   if (url === undefined) return [{ check, verdict: 'off', about: 'not configured: no e-mail by SMTP' }];
-  const mail = connectMail({ url, from });
+  const mail = connectMail({ url, from, allowsPlaintext });
   try {
     await mail.ping();
     return [{ check, verdict: 'ok', about: 'responds and accepts the credentials' }];

@@ -49,6 +49,32 @@ export async function createCertificates(folder: string, certificate: Certificat
   return { ...files, ca: await readFile(files.caFile, 'utf8') };
 }
 
+/** A certificate of a client and its private key, as PEM files. */
+export interface ClientCertificate {
+  certificateFile: string;
+  keyFile: string;
+}
+
+/**
+ * Creates a certificate of a client by the authority that `createCertificates` made in the folder, in files of this name. Files
+ * that exist are replaced: this is how a certificate is renewed.
+ *
+ * @throws {Error} the `openssl` command is missing or fails
+ */
+export async function createClientCertificate(folder: string, name: string): Promise<ClientCertificate> {
+  const files = { certificateFile: join(folder, `${name}.pem`), keyFile: join(folder, `${name}-key.pem`) };
+  const request = join(folder, `${name}.csr`);
+  const extensions = join(folder, `${name}.ext`);
+  // with an extension it is of version 3, which the SDK of Temporal requires
+  await writeFile(extensions, 'extendedKeyUsage=clientAuth\n');
+  await openssl('req', ...newKey(files.keyFile, name), '-out', request);
+  await openssl(
+    ...['x509', '-req', '-in', request, '-CA', join(folder, 'ca.pem'), '-CAkey', join(folder, 'ca-key.pem')],
+    ...['-CAcreateserial', '-days', '30', '-extfile', extensions, '-out', files.certificateFile],
+  );
+  return files;
+}
+
 function newKey(file: string, commonName: string): string[] {
   return [
     ...['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],

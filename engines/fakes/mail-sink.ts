@@ -34,7 +34,8 @@ export async function startMailSink(
     // RFC 5321 section 4.5.3.2.6: a client waits 10 minutes for the answer to its data.
     socketTimeout: 600_000,
     onAuth: ({ username }, _session, callback) => callback(null, { user: username ?? '' }),
-    onRcptTo: (_address, _session, callback) => callback(refusalOf(faults.find('email', 'smtp'))),
+    onMailFrom: (_address, _session, callback) => callback(refusalOf(faults.find('email', 'smtp'), 'sender')),
+    onRcptTo: (_address, _session, callback) => callback(refusalOf(faults.find('email', 'smtp'), 'recipient')),
     onData: (stream, session, callback) => {
       const fault = faults.find('email', 'smtp');
       void receive({ outbox, faults }, { stream, session, fault, signal: closing.signal }).then(
@@ -65,9 +66,14 @@ export async function startMailSink(
   };
 }
 
-function refusalOf(fault: Fault | undefined): Error | null {
+/** Enhanced codes about the sender, which a server refuses at MAIL FROM: RFC 3463 section 3.2, and 5.7.60 of Exchange Online. */
+const senderCodes = ['5.1.7', '5.1.8', '5.7.60'];
+
+function refusalOf(fault: Fault | undefined, who: 'sender' | 'recipient'): Error | null {
   if (fault?.mode !== 'error400') return null;
-  return smtpError(550, `${fault.providerCode ?? '5.1.1'} Mailbox unavailable`);
+  const code = fault.providerCode ?? '5.1.1';
+  if (senderCodes.includes(code) !== (who === 'sender')) return null;
+  return smtpError(550, `${code} ${who === 'sender' ? 'Sender refused' : 'Mailbox unavailable'}`);
 }
 
 interface Reception {

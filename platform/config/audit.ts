@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { roles } from './roles.ts';
-import { integer, key, list, optional, optionalSecret, optionalUrl, url } from './schemas.ts';
+import { apiKey, integer, key, list, optionalUrl, pem, url } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the audit log and of Elasticsearch, which stores it. */
@@ -15,7 +15,8 @@ export const auditVariables = {
     about:
       'Elasticsearch API key in its encoded form; needs monitor, manage_index_templates, manage_ilm, and create_doc and delete_index on AUDIT_INDEX-*',
     roles: ['audit'],
-    schema: optionalSecret,
+    schema: apiKey,
+    isRenewed: true,
     default: '',
   },
   PRIVACY_ELASTICSEARCH_URL: {
@@ -29,13 +30,15 @@ export const auditVariables = {
     about:
       'API key for PRIVACY_ELASTICSEARCH_URL in its encoded form; on AUDIT_INDEX-* it needs read (api), or read, write and maintenance (registration)',
     roles: ['api', 'registration'],
-    schema: optionalSecret,
+    schema: apiKey,
+    isRenewed: true,
     default: '',
   },
   ELASTICSEARCH_CA: {
-    about: 'CA certificate for Elasticsearch, as PEM; the system CAs when empty',
+    about: 'CA certificates of Elasticsearch as PEM; those of the system when empty',
     roles: ['api', 'registration', 'audit'],
-    schema: optional,
+    schema: pem,
+    isRenewed: true,
     default: '',
   },
   AUDIT_INDEX: {

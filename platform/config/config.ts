@@ -1,5 +1,6 @@
 /** Reads the configuration from environment variables. No other module reads the environment. */
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { z } from 'zod';
 import {
@@ -12,8 +13,9 @@ import {
   rootNames,
   rootOf,
 } from '../keyring.ts';
+import { conflictsIn } from './conflicts.ts';
 import type { Role } from './roles.ts';
-import type { Secret } from './secret.ts';
+import { fileMark, type Secret } from './secret.ts';
 import type { Variable } from './variable.ts';
 import { type Variables, variables, variablesOf } from './variables.ts';
 
@@ -91,7 +93,8 @@ export function readVariables<N extends keyof Variables>(names: readonly N[], en
 }
 
 /**
- * Returns the values of some variables in an environment. `NAME_FILE` names a file that contains the value of `NAME`.
+ * Returns the values of some variables in an environment. `NAME_FILE` names a file that contains the value of `NAME`; where
+ * the value is renewed while the process runs, the path is the value, as `file:<path>`.
  *
  * @throws {Error} names every `NAME_FILE` whose file cannot be read
  */
@@ -101,7 +104,7 @@ export function givenValues(names: readonly string[], env: NodeJS.ProcessEnv, wh
   for (const name of names) {
     const file = env[`${name}_FILE`];
     try {
-      const value = file ? readFileSync(file, 'utf8').replace(/\r?\n$/, '') : env[name];
+      const value = file ? valueIn(name, file) : env[name];
       if (value !== undefined) values[name] = value;
     } catch (err) {
       problems.push(`${name}_FILE cannot be read: ${(err as NodeJS.ErrnoException).code}`);
@@ -109,6 +112,13 @@ export function givenValues(names: readonly string[], env: NodeJS.ProcessEnv, wh
   }
   if (problems.length > 0) throw badConfiguration(whose, problems);
   return values;
+}
+
+function valueIn(name: string, file: string): string {
+  const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+  const isRenewed = name in variables && (variables as Record<string, Variable>)[name]?.isRenewed;
+  // an empty file is an empty value
+  return isRenewed && text !== '' ? `${fileMark}${resolve(file)}` : text;
 }
 
 /** The variables that select an installation. */
@@ -142,6 +152,7 @@ function read(
   // the roots are named instead
   const others = problems.length > 0 ? chosen.filter(([name]) => name !== 'KEYS') : chosen;
   const values = parseAll(others, { ...env, ...(KEYS !== undefined && { KEYS }) }, { role, problems });
+  problems.push(...conflictsIn(values));
   if (problems.length > 0) throw badConfiguration(role === undefined ? '' : ` of ${role}`, problems);
   return Object.freeze(values);
 }
@@ -155,7 +166,7 @@ function parseAll(
   for (const [name, variable] of chosen) {
     const given = env[name] || variable.default;
     if (given === undefined) {
-      problems.push(missing(name, variable));
+      problems.push(`${name} is missing: ${variable.about}`);
       continue;
     }
     const parsed = variable.schema.safeParse(given);
@@ -181,13 +192,6 @@ function problemsOf(
 
 function sampleProblems(given: string, env: NodeJS.ProcessEnv): string[] {
   return env.NODE_ENV === 'production' && isSample(given) ? ['is a sample value'] : [];
-}
-
-function missing(
-  name: string,
-  { about }: Variable = (variables as Record<string, Variable>)[name] as Variable,
-): string {
-  return `${name} is missing: ${about}`;
 }
 
 function badConfiguration(whose: string, problems: readonly string[]): Error {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, integer, list, optional, secret, text, url } from './schemas.ts';
+import { flag, integer, list, pem, secret, text, url } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the LDAP directory. */
@@ -17,9 +17,10 @@ export const directoryVariables = {
     default: 'false',
   },
   LDAP_TLS_CA: {
-    about: 'CA certificate for the LDAP servers, as PEM; the system CAs when empty',
+    about: 'CA certificates of the LDAP servers as PEM; those of the system when empty',
     roles: ['directory'],
-    schema: optional,
+    schema: pem,
+    isRenewed: true,
     default: '',
   },
   LDAP_BIND_DN: {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readWeights } from '../../domain/providers.ts';
-import { hasProtocol, optionalSecret, optionalUrl, parsed, text } from './schemas.ts';
+import { flag, hasProtocol, optionalSecret, optionalUrl, parsed, text } from './schemas.ts';
 import { Secret } from './secret.ts';
 import type { Variable } from './variable.ts';
 
@@ -44,6 +44,13 @@ export const mailVariables = {
       .refine((value) => value === '' || hasProtocol(value, ['smtp:', 'smtps:']), 'must be a URL (smtp:, smtps:)')
       .transform((value) => (value === '' ? undefined : new Secret(value))),
     default: '',
+  },
+  SMTP_PLAINTEXT: {
+    about:
+      '`true`: the password of an smtp:// URL is sent to a server without STARTTLS; only where something else protects the network. Not needed on loopback',
+    roles: ['delivery'],
+    schema: flag,
+    default: 'false',
   },
   MAIL_FROM: { about: 'sender of e-mail', roles: ['delivery'], schema: text, default: 'Vyry <no-reply@localhost>' },
 } satisfies Record<string, Variable>;

@@ -1,6 +1,6 @@
 /** The schemas that several variables use. Each parses the text of an environment variable. */
 import { z } from 'zod';
-import { Secret } from './secret.ts';
+import { FileSecret, fileMark, Secret } from './secret.ts';
 
 /** A whole number within bounds. */
 export const integer = (min: number, max: number) =>
@@ -68,6 +68,46 @@ export const bearer = secret(32);
 
 /** A secret, or undefined when empty. */
 export const optionalSecret = z.string().transform((value) => (value === '' ? undefined : new Secret(value)));
+
+/**
+ * A text that is read again when its file changes, or undefined when empty. The variable needs `isRenewed`.
+ *
+ * @param form what the text must match
+ */
+const renewedText = (form: RegExp, problem: string) =>
+  z.string().transform((value, check): Secret | undefined => {
+    if (value === '') return undefined;
+    try {
+      const secret = value.startsWith(fileMark) ? new FileSecret(value.slice(fileMark.length)) : new Secret(value);
+      if (form.test(secret.reveal())) return secret;
+      check.addIssue(problem);
+    } catch (err) {
+      check.addIssue(`names a file that cannot be read: ${(err as NodeJS.ErrnoException).code}`);
+    }
+    return z.NEVER;
+  });
+
+/** Certificates or a key as PEM (RFC 7468), read again when the file changes; undefined when empty. */
+export const pem = renewedText(/-----BEGIN [A-Z0-9 ]+-----/, 'must be PEM, which begins with -----BEGIN');
+
+/** A token or key of an API, read again when the file changes; undefined when empty. */
+export const apiKey = renewedText(/^\S+$/, 'must be one word');
+
+/** `host:port` pairs, separated by commas; undefined when empty. */
+export const places = list.transform((items, check): Place[] | undefined => {
+  if (items.length === 0) return undefined;
+  return items.map((item) => {
+    const { hostname = '', port = '' } = URL.canParse(`redis://${item}`) ? new URL(`redis://${item}`) : {};
+    if (hostname === '' || port === '' || item.includes('@')) check.addIssue('must be host:port, separated by commas');
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+  });
+});
+
+/** Where a server listens. */
+interface Place {
+  host: string;
+  port: number;
+}
 
 /** A secret of a minimum length, or undefined when empty. */
 export const optionalSecretOf = (lengthMin: number) =>

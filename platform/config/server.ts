@@ -23,6 +23,19 @@ export const serverVariables = {
     schema: text,
     default: 'dist/web',
   },
+  REQUEST_BUDGET_MS: {
+    about:
+      'longest time of a request in milliseconds, over all calls to engines; also of a command of the CLI that changes something. Long polls and waits for workflows have their own times',
+    roles: ['api', 'gateway'],
+    schema: integer(100, 600_000),
+    default: '10000',
+  },
+  CLI_READ_BUDGET_MS: {
+    about: 'longest time of a command of the CLI that only reads, in milliseconds',
+    roles: [],
+    schema: integer(100, 600_000),
+    default: '5000',
+  },
   TRUST_PROXY: {
     about:
       'proxies whose X-Forwarded-For is trusted: addresses and subnets, also before the codec endpoint, or a number of hops before the API and gRPC',

@@ -13,6 +13,8 @@ export interface Variable {
   inProduction?: (given: string) => string | undefined;
   /** Returns the problem with a valid value for a role. */
   problemFor?: (role: Role, value: unknown) => string | undefined;
+  /** With `NAME_FILE` the process itself reads the file, again each time: it may read that file, and no other. */
+  isRenewed?: true;
   /** A working value for development, shown in `.env.example` in place of the default. */
   example?: string;
 }

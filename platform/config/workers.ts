@@ -1,6 +1,15 @@
 import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { temporalRoles } from './roles.ts';
 import { integer, text } from './schemas.ts';
 import type { Variable } from './variable.ts';
+
+/** A name that Temporal accepts in a deployment version, or undefined when empty. */
+const deploymentName = (allowed: RegExp, about: string) =>
+  z
+    .string()
+    .refine((value) => value === '' || allowed.test(value), about)
+    .transform((value) => (value === '' ? undefined : value));
 
 /** Variables of the workers and their scheduled workflows. */
 export const workerVariables = {
@@ -9,6 +18,18 @@ export const workerVariables = {
     roles: ['registration'],
     schema: text,
     default: 'dist/workflows.js',
+  },
+  WORKER_DEPLOYMENT: {
+    about: 'name of the worker deployment in Temporal; workers have no versions when empty',
+    roles: temporalRoles,
+    schema: deploymentName(/^[\w-]{1,64}$/, 'must be at most 64 letters, digits, dashes and underscores'),
+    default: '',
+  },
+  WORKER_BUILD_ID: {
+    about: 'version of this build in WORKER_DEPLOYMENT; `npm run bundle` writes one to dist/build-id',
+    roles: temporalRoles,
+    schema: deploymentName(/^[\w.-]{1,128}$/, 'must be at most 128 letters, digits, dots, dashes and underscores'),
+    default: '',
   },
   PURGE_INTERVAL: {
     about: 'interval between purges of expired data, in seconds',

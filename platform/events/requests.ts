@@ -1,5 +1,6 @@
 import { Gauge } from 'prom-client';
 import type { Recorder } from '../audit.ts';
+import type { Outage } from '../outages.ts';
 import type { Outputs } from './outputs.ts';
 
 interface EndedRequest {
@@ -48,10 +49,14 @@ export function createRequestEvents({ counter, histogram, log, record, registry 
     requestFailed(err: unknown): void {
       log.error({ event: 'request.failed', err });
     },
-    /** A dependency did not respond in time; the client may retry. The reason has only names and states of drivers. */
-    dependencyFailed(err: unknown): void {
+    /**
+     * A dependency did not respond in time, or cannot work, as `outage` says; the client may retry. The reason has only
+     * names and states of drivers.
+     */
+    dependencyFailed(err: unknown, outage?: Outage): void {
       const { name, message } = err as Error;
-      log.warn({ event: 'dependency.failed', reason: `${name}: ${message}` });
+      const found = outage && { dependency: outage.dependency, why: outage.reason };
+      log.warn({ event: 'dependency.failed', reason: `${name}: ${message}`, ...found });
     },
     requestBegun(): void {
       inFlight.inc();

@@ -39,7 +39,7 @@ before(async () => {
   devices = createDevices(database.connection, { changed: inboxes.writeDevices, around: createFactChanges(redis) });
   await redis.flushdb();
   await database.ping();
-  await archive.prepare();
+  await database.connection.collection('archive').createIndex({ lastAt: 1 });
 });
 after(async () => {
   await redis.flushdb();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { describe, it } from 'node:test';
+import { Secret } from '../../platform/config/secret.ts';
 import {
   clientHello,
   connectTo,
@@ -77,7 +78,7 @@ describe('StartTLS', () => {
     }
     await using directory = await startTestDirectory({ certificate: 'valid' });
     await using stranger = await startTestDirectory({ certificate: 'valid' });
-    await using ldap = connectTo(directory, { startTls: true, ca: stranger.ca });
+    await using ldap = connectTo(directory, { startTls: true, ca: new Secret(stranger.ca ?? '') });
     assert.deepEqual(await ldap.authenticate('ada', 'analytical-engine'), unavailable('certificate-refused'));
     assert.deepEqual(await strengths(directory), []);
   });

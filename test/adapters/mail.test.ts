@@ -122,6 +122,61 @@ describe('send()', () => {
     assert.equal((await connect().send(message)).result, 'sent');
   });
 
+  it('judges a permanent refusal by the command and the enhanced code: the recipient, or us', async () => {
+    const recipient = { result: 'refused', reason: 'mailbox-refused' };
+    const cases: [command: string, reply: string, expected: typeof recipient | [message: RegExp, reason: string]][] = [
+      ['RCPT', '550 5.1.1 No such user', recipient],
+      ['RCPT', '550-5.2.1 The mailbox is\r\n550 5.2.1 disabled', recipient],
+      ['RCPT', '550 5.1.10 The domain accepts no mail', recipient],
+      ['RCPT', '550 5.4.1 Access denied', recipient],
+      ['RCPT', '550 No such user here', recipient],
+      ['RCPT', '553 No such user here', recipient],
+      ['RCPT', '550 5.7.1 Relaying denied to ada@example.com', [/^smtp 550 5\.7\.1 RCPT TO$/, 'relay-refused']],
+      ['RCPT', '554 5.7.1 Blocked', [/^smtp 554 5\.7\.1 RCPT TO$/, 'relay-refused']],
+      ['RCPT', '550 5.1.8 Sender rejected', [/^smtp 550 5\.1\.8 RCPT TO$/, 'relay-refused']],
+      ['RCPT', '554 Not now', [/^smtp 554 RCPT TO$/, 'relay-refused']],
+      ['MAIL', '550 5.7.60 Not allowed to send as ada@', [/^smtp 550 5\.7\.60 MAIL FROM$/, 'sender-refused']],
+      ['MAIL', '550 5.1.1 Unknown', [/^smtp 550 5\.1\.1 MAIL FROM$/, 'sender-refused']],
+      ['MAIL', '553 Sender refused', [/^smtp 553 MAIL FROM$/, 'sender-refused']],
+      ['.', '550 5.1.1 No such user', recipient],
+      ['.', '550 No', [/^smtp 550 DATA$/, 'message-refused']],
+      ['.', '554 5.7.26 Unauthenticated', [/^smtp 554 5\.7\.26 DATA$/, 'message-refused']],
+      ['.', '552 5.2.3 Too long', [/^smtp 552 5\.2\.3 DATA$/, 'message-refused']],
+      ['RCPT', '452 4.2.2 Full', [/^smtp 452 4\.2\.2 RCPT TO$/, 'answers-452']],
+    ];
+    let refused = { command: '', reply: '' };
+    const server = await startScripted((line) => {
+      if (refused.command !== '' && (line === refused.command || line.startsWith(`${refused.command} `)))
+        return `${refused.reply}\r\n`;
+      if (line === 'DATA') return '354 Go ahead\r\n';
+      return /^(EHLO|MAIL|RCPT|RSET|QUIT|\.$)/.test(line) ? '250 OK\r\n' : '';
+    });
+    const mail = connect(`smtp://127.0.0.1:${server.port}`);
+    for (const [command, reply, expected] of cases) {
+      refused = { command, reply };
+      if (Array.isArray(expected)) await assertUnavailable(mail.send(message), ...expected);
+      else assert.deepEqual(await mail.send(message), expected, reply);
+    }
+    mail.close();
+    await server.close();
+  });
+
+  it('sends no password to a server without STARTTLS, unless it is on loopback or allowed', async () => {
+    const lines: string[] = [];
+    const server = await startScripted((line) => {
+      lines.push(line);
+      if (line.startsWith('EHLO')) return '250-hello\r\n250 AUTH PLAIN\r\n';
+      return line.startsWith('AUTH') ? '535 5.7.8 No\r\n' : '502 5.5.1 Not implemented\r\n';
+    });
+    // an address of this machine that does not look like one
+    const url = (host: string) => `smtp://vyry:password-of-the-mail-server@${host}:${server.port}`;
+    await assertUnavailable(connect(url('0.0.0.0')).send(message), /^smtp 502 5\.5\.1 ETLS$/, 'start-tls-refused');
+    assert.ok(!lines.some((line) => line.startsWith('AUTH')));
+    for (const mail of [connect(url('127.0.0.1')), connect(url('0.0.0.0'), { allowsPlaintext: true })])
+      await assertUnavailable(mail.send(message), /^smtp 535 5\.7\.8 EAUTH$/, 'credentials-refused');
+    await server.close();
+  });
+
   it('treats a lost response as an outage; the retry has the same Message-ID', async () => {
     const mail = connect();
     await fault({ mode: 'accept-then-drop' });
@@ -139,7 +194,7 @@ describe('send()', () => {
       return line.startsWith('AUTH') ? '535 5.7.8 Authentication failed\r\n' : '250 OK\r\n';
     });
     const url = `smtp://vyry:password-of-the-mail-server@127.0.0.1:${refusing.port}`;
-    await assertUnavailable(connect(url).send(message), /^smtp 535 EAUTH$/);
+    await assertUnavailable(connect(url).send(message), /^smtp 535 5\.7\.8 EAUTH$/);
     await refusing.close();
   });
 

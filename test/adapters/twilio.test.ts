@@ -98,6 +98,8 @@ describe('send()', () => {
       21610: 'recipient-opted-out',
       21612: 'number-not-reachable',
       21614: 'number-not-mobile',
+      21635: 'number-not-mobile',
+      21266: 'number-not-valid',
       30450: 'fraud-suspected',
     };
     for (const [providerCode, reason] of Object.entries(reasons)) {
@@ -126,6 +128,8 @@ describe('send()', () => {
       /^twilio 401 20003$/,
     );
     await assertUnavailable(connect({ from: 'not a sender!' }).send({ to, body, reference }), /^twilio 400 21212$/);
+    const refused = await failureOf(connect({ from: 'not a sender!' }).send({ to, body, reference }));
+    assert.equal(refused.context.reason, 'configuration-refused');
     assert.deepEqual(await messagesTo(fakes.outboxUrl, to), []);
   });
 

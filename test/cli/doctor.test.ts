@@ -48,18 +48,30 @@ async function diagnoseLdap(directory: TestDirectory, env: Record<string, string
 
 describe('vyry doctor', () => {
   it('exits with 0 for a system that works', async () => {
-    const { code, stderr, findings, of } = await diagnose();
-    assert.deepEqual([code, stderr], [0, '']);
+    const { code, stderr, findings, of, text } = await diagnose();
+    assert.deepEqual([code, stderr], [0, ''], text);
     assert.deepEqual(
       findings.filter(({ verdict }) => verdict !== 'ok').map(({ check, about }) => `${check}: ${about}`),
-      [],
+      ['worker versions: no WORKER_DEPLOYMENT: a deploy moves every workflow'],
     );
     assert.match(of('redis'), /^ok: version \d.*append-only file on$/);
     assert.match(of('worker registration'), /polls? its task queue/);
     assert.match(of('audit log'), /events wait/);
     const names = findings.map(({ check }) => check.split(' ')[0]);
     for (const name of [
-      ...['configuration', 'mongodb', 'temporal', 'ldap', 'twilio', 'infobip', 'mail', 'resend', 'sendgrid', 'push'],
+      ...[
+        'configuration',
+        'mongodb',
+        'migrations',
+        'temporal',
+        'ldap',
+        'twilio',
+        'infobip',
+        'mail',
+        'resend',
+        'sendgrid',
+        'push',
+      ],
       'signal-server',
       ...['elasticsearch', 'captcha'],
     ]) {
@@ -297,8 +309,13 @@ describe('vyry audit tail', () => {
   });
 
   it('reports that Elasticsearch is unavailable', async () => {
-    const { code, stderr } = await vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' })(['audit', 'tail']);
-    assert.equal(code, 1);
-    assert.match(stderr, /^Elasticsearch does not answer\./);
+    const away = vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' });
+    for (const command of ['tail', 'verify']) {
+      const { code, stderr } = await away(['audit', command]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^Elasticsearch does not answer \(ELASTICSEARCH_URL\)/, command);
+    }
+    const { stderr } = await vyryFor(system, { REDIS_URL: 'redis://127.0.0.1:1' })(['audit', 'verify']);
+    assert.match(stderr, /^Redis does not answer \(REDIS_URL\)/);
   });
 });

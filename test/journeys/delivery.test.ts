@@ -122,6 +122,22 @@ describe('A second provider', () => {
   });
 });
 
+describe('A mail server that refuses us', () => {
+  it('is no reason to refuse the recipient: the next provider sends, and operators are told', async () => {
+    const journey = next('email');
+    await journey.walk('captcha');
+    const refusal = { channel: 'email', provider: 'smtp', mode: 'error400', providerCode: '5.7.60' } as const;
+    await setFault(system.ready.outboxUrl, refusal);
+    await journey.walk('session');
+    await assertOneMessage(journey, 'email', 'resend');
+    await until(async () =>
+      (await behind.auditEvents('dependency-away')).some(
+        ({ metadata }) => metadata?.why === 'smtp 550 5.7.60 MAIL FROM',
+      ),
+    );
+  });
+});
+
 describe('When a provider is slow', () => {
   it('the send returns, and its code works, before the provider has confirmed it', async () => {
     const journey = next('sms');

@@ -4,7 +4,9 @@ import { after, before, describe, it } from 'node:test';
 import { type DataFolder, openTemporaryFolder } from '../../engines/data-folder.ts';
 import type { Engine } from '../../engines/engine.ts';
 import { startMongo } from '../../engines/mongo.ts';
+import { freePort } from '../../engines/ports.ts';
 import type { System } from '../../engines/system.ts';
+import { openApiHere } from '../support/api.ts';
 import { type Answer, call, messagesTo, registrationOf as startedRegistration } from '../support/client.ts';
 import { type DatabaseGate, startDatabaseGate } from '../support/database-gate.ts';
 import { setFault } from '../support/faults.ts';
@@ -12,7 +14,8 @@ import { createJourney, type Journey, personOf } from '../support/journey.ts';
 import { assertUnavailable, assertWaits, processOf, registrationOf, statusOf } from '../support/outages.ts';
 import { connectStores, type Stores } from '../support/stores.ts';
 import { startWholeTestSystem } from '../support/system.ts';
-import { eventually, until } from '../support/until.ts';
+import { eventually, unlessHung, until } from '../support/until.ts';
+import { vyryFor } from '../support/vyry.ts';
 
 describe('A registration, when external systems are unavailable', () => {
   let folder: DataFolder;
@@ -149,6 +152,78 @@ describe('A registration, when external systems are unavailable', () => {
     await atCode.walk('session');
     assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
     assert.deepEqual(system.ready.pids, pids);
+  });
+
+  it('is refused with 503 while Redis answers and takes no writes; /health/ready says why', async () => {
+    const { apiUrl } = system.ready;
+    const ready = () => call(apiUrl, 'GET', '/health/ready');
+    for (const [setting, reason] of [
+      ['min-replicas-to-write', 'replicas-missing'],
+      ['maxmemory', 'out-of-memory'],
+    ] as const) {
+      await stores.redis.config('SET', setting, '1');
+      assertUnavailable(await start());
+      const { status, body } = await ready();
+      assert.deepEqual([status, body.dependencies.redis], [503, { status: 'down', reason }]);
+      await stores.redis.config('SET', setting, '0');
+      await until(async () => (await ready()).status === 200);
+    }
+  });
+
+  it('is refused with 503 while MongoDB answers and is no primary; /health/ready says why', async () => {
+    const done = next();
+    await done.walk('session');
+    const { apiUrl } = system.ready;
+    const token = done.answerOf('session').body.accessToken;
+    const devices = () => call(apiUrl, 'GET', '/api/v1/devices', { token });
+    assert.equal((await devices()).status, 200);
+    gate.answer(['find'], { ok: 0, code: 10_107, codeName: 'NotWritablePrimary', errmsg: 'not primary' });
+    assertUnavailable(await devices());
+    gate.answer(['hello'], { ok: 1, isWritablePrimary: false, minWireVersion: 0, maxWireVersion: 21 });
+    const { status, body } = await call(apiUrl, 'GET', '/health/ready');
+    assert.deepEqual([status, body.dependencies.mongodb.status], [503, 'down']);
+    gate.open();
+    await until(async () => (await devices()).status === 200);
+  });
+
+  it('is answered with 503 within its budget while an engine is frozen, and so is a command', async () => {
+    const done = next();
+    await done.walk('session');
+    const token = done.answerOf('session').body.accessToken;
+    const [port, ...others] = await Promise.all([freePort(), freePort(), freePort()]);
+    const ports = { SERVER_PORT: `${port}`, CODEC_PORT: `${others[0]}`, GRPC_PORT: `${others[1]}` };
+    const api = await openApiHere(folder, 'frozen', {
+      ...system.processes.env('api'),
+      ...ports,
+      REQUEST_BUDGET_MS: '1000',
+    });
+    const ask = (path: string) => call(`http://127.0.0.1:${port}`, 'GET', path, { token });
+    await until(async () => (await ask('/api/v1/devices')).status === 200);
+    const vyry = vyryFor(system, { CLI_READ_BUDGET_MS: '1000', REQUEST_BUDGET_MS: '1000' });
+    const user = done.person.username;
+    const frozen = async (engine: Engine | undefined, act: () => Promise<void>) => {
+      const { pid } = processOf(engine);
+      process.kill(pid, 'SIGSTOP');
+      await unlessHung(act(), `${engine?.name} is frozen`).finally(() => process.kill(pid, 'SIGCONT'));
+    };
+    /** On a starved machine the budget may be used up before the call. */
+    const assertGivenUp = async (...command: string[]) => {
+      const { code, stderr } = await vyry(command);
+      assert.match(stderr, /^(MongoDB does|Temporal or its workers do) not answer|^The command took too long/);
+      assert.equal(code, 1);
+    };
+    await frozen(system.engines?.redis, async () => assertUnavailable(await ask('/api/v1/auth/session')));
+    await frozen(mongo, async () => {
+      assertUnavailable(await ask('/api/v1/devices'));
+      await assertGivenUp('users', 'show', user);
+    });
+    await frozen(system.engines?.temporal, async () => {
+      await assertGivenUp('registrations', 'list');
+      // what was sent may still happen
+      await assertGivenUp('users', 'enable', user);
+    });
+    await api.stop();
+    assert.equal((await call(system.ready.apiUrl, 'GET', '/api/v1/auth/session', { token })).status, 200);
   });
 
   it('is refused while Temporal is unavailable, leaves nothing half done, and the same key works after', async () => {

@@ -1,5 +1,5 @@
 /**
- * Running registrations, links and removals of devices survive a deployment: recorded histories are replayed against the
+ * Running registrations, links, deletions and removals of devices survive a deployment: recorded histories are replayed against the
  * current workflow code. A test that fails here means that the code has changed what running ones do next: see
  * test/support/record-histories.ts.
  */
@@ -34,15 +34,18 @@ describe('Recorded histories', () => {
     assert.deepEqual(failed, []);
   });
 
-  it('cover every end of a registration and of a link, every update, every activity and every wait', () => {
+  it('cover every end of a registration, of a link and of a deletion, every update, every activity and every wait', () => {
     assert.deepEqual(
       histories.map(({ name }) => name),
       [
         'approval',
         'approved',
         'cancelled',
+        'deletion',
+        'deletion-stopped',
         'device',
         'device-removal',
+        'erasure',
         'expired',
         'good',
         'identity-taken',
@@ -67,6 +70,8 @@ describe('Recorded histories', () => {
       'approve',
       'registerAtSignal',
       'cancel',
+      'planDeletion',
+      'stopDeletion',
     ];
     const activities = [
       'sendCode',
@@ -85,6 +90,10 @@ describe('Recorded histories', () => {
       'removeDeviceKeys',
       'freeDeviceId',
       'tellDeviceRemoved',
+      'beginErasure',
+      'eraseWorkflows',
+      'eraseAccount',
+      'finishErasure',
     ];
     for (const name of [...updates, ...activities]) assert.ok(recorded.includes(`"name":"${name}"`), name);
     const local = [...recorded.matchAll(/EVENT_TYPE_MARKER_RECORDED".*?"payloads":\[\{.*?"data":"(.+?)"/g)].map(

@@ -243,10 +243,58 @@ describe('operatorEnvironment()', () => {
   it('reads files named by NAME_FILE, and values of several lines', () => {
     const file = join(folder, 'ca.pem');
     writeFileSync(file, `${pem}\n`);
-    assert.equal(operatorEnvironment({ fallback: '' }, { LDAP_TLS_CA_FILE: file }).LDAP_TLS_CA, pem);
+    assert.equal(operatorEnvironment({ fallback: '' }, { GRPC_TLS_CERT_FILE: file }).GRPC_TLS_CERT, pem);
     const named = join(folder, 'other.env');
     writeFileSync(named, `LDAP_TLS_CA='${pem}'\n`);
     assert.equal(operatorEnvironment({ fallback: '', file: named }, {}).LDAP_TLS_CA, pem);
+  });
+});
+
+describe('certificates and keys of engines', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vyry-certificates-'));
+  after(() => rmSync(folder, { recursive: true }));
+  const pem = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----';
+
+  it('are read again from their files, and print as [secret]', () => {
+    const file = join(folder, 'ca.pem');
+    writeFileSync(file, `${pem}\n`);
+    const env = operatorEnvironment({ fallback: '' }, { LDAP_TLS_CA_FILE: file, TEMPORAL_CA: pem });
+    assert.equal(env.LDAP_TLS_CA, `file:${file}`);
+    const config = readVariables(['LDAP_TLS_CA', 'TEMPORAL_CA'], env);
+    assert.equal(config.TEMPORAL_CA?.reveal(), pem);
+    assert.equal(config.LDAP_TLS_CA?.reveal(), pem);
+    writeFileSync(file, `${pem}\n${pem}\n`);
+    assert.equal(config.LDAP_TLS_CA?.reveal(), `${pem}\n${pem}`);
+    assert.equal(inspect(config).includes('BEGIN'), false);
+  });
+
+  it('are refused if they are no PEM, cannot be read or lack their other half, without their text', () => {
+    const env = {
+      ...completeEnvironment(),
+      REDIS_CA: 'a-secret',
+      DATABASE_CERT: 'file:/nowhere/cert',
+      TEMPORAL_CERT: pem,
+    };
+    const message = messageOf(() => readConfig('api', env));
+    assert.match(message, /REDIS_CA must be PEM/);
+    assert.match(message, /DATABASE_CERT names a file that cannot be read: ENOENT/);
+    assert.match(message, /TEMPORAL_CERT and TEMPORAL_KEY need each other/);
+    assert.equal(/a-secret|nowhere/.test(message), false);
+  });
+
+  it('Redis: settings that do not go together are refused', () => {
+    const nodes = { REDIS_CLUSTER_NODES: 'one.internal:6379, [::1]:7000' };
+    const problemsOf = (env: Record<string, string>) =>
+      messageOf(() => readConfig('api', { ...completeEnvironment(), ...nodes, ...env }));
+    assert.match(problemsOf({ REDIS_SENTINELS: 'one.internal:26379' }), /exclude each other/);
+    assert.match(problemsOf({ REDIS_URL: 'redis://one.internal/1' }), /names a database/);
+    assert.match(problemsOf({ REDIS_CA: pem }), /REDIS_URL must begin with rediss:/);
+    assert.match(problemsOf({ MESSAGE_DURABILITY: 'replica' }), /MESSAGE_DURABILITY=replica needs one primary/);
+    assert.match(problemsOf({ REDIS_CLUSTER_NODES: 'redis://one.internal' }), /REDIS_CLUSTER_NODES must be host:port/);
+    assert.deepEqual(readConfig('api', { ...completeEnvironment(), ...nodes }).REDIS_CLUSTER_NODES, [
+      { host: 'one.internal', port: 6379 },
+      { host: '::1', port: 7000 },
+    ]);
   });
 });
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { checkHealth, padResponseTime, processClock, runEvery, withTimeout } from '../../platform/lifecycle.ts';
+import { Failure } from '../../domain/failures.ts';
+import { checkHealth, padResponseTime, pause, processClock, runEvery, withTimeout } from '../../platform/lifecycle.ts';
+import { noteOutage } from '../../platform/outages.ts';
 import { projectFolder, runModule } from '../support/node-process.ts';
 import { stopTime } from '../support/stopped-time.ts';
 
@@ -82,7 +85,31 @@ describe('runEvery()', () => {
   });
 });
 
+const hourMs = 3_600_000;
+
+describe('pause()', () => {
+  it('leaves no listener behind, whether the time is over or it is aborted', async () => {
+    const { signal } = new AbortController();
+    for (let run = 0; run < 20; run++) await pause(0, signal);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+    const aborted = new AbortController();
+    const pausing = pause(hourMs, aborted.signal);
+    assert.equal(getEventListeners(aborted.signal, 'abort').length, 1);
+    aborted.abort();
+    await pausing;
+    assert.equal(getEventListeners(aborted.signal, 'abort').length, 0);
+  });
+});
+
 describe('checkHealth()', () => {
+  it('tells why a dependency is down, if its client knows', async () => {
+    const refused = () => Promise.reject(new Failure('unavailable', { reason: 'not-primary' }));
+    assert.deepEqual(await checkHealth('mongodb', refused), { name: 'mongodb', status: 'down', reason: 'not-primary' });
+    const outage = noteOutage(new Error('away'), { dependency: 'redis', reason: 'read-only' });
+    const noted = () => Promise.reject(new Error('wrapped', { cause: outage }));
+    assert.deepEqual(await checkHealth('redis', noted), { name: 'redis', status: 'down', reason: 'read-only' });
+  });
+
   it('returns up and the latency of a dependency', async () => {
     const { latencyMs, ...health } = await checkHealth('redis', async () => 'PONG');
     assert.deepEqual(health, { name: 'redis', status: 'up' });
@@ -193,6 +220,7 @@ describe('dropPermissions()', () => {
       '--allow-worker',
       '--allow-child-process',
       `--allow-fs-read=${projectFolder}/platform`,
+      `--allow-fs-read=${projectFolder}/domain`,
       `--allow-fs-read=${projectFolder}/package.json`,
       '--disable-warning=SecurityWarning',
     ];

@@ -50,11 +50,12 @@ export async function deleteKeys(url: string): Promise<void> {
   }
 }
 
-/** Deletes all documents of the database in the URL; indexes stay. */
+/** Deletes all documents of the database in the URL. Indexes stay, and with them the record of what made them. */
 export async function deleteDocuments(url: string): Promise<void> {
   const database = await mongoose.createConnection(url).asPromise();
   try {
-    for (const { name } of (await database.db?.listCollections().toArray()) ?? [])
+    const collections = (await database.db?.listCollections().toArray()) ?? [];
+    for (const { name } of collections.filter((one) => one.name !== 'migrations'))
       await database.collection(name).deleteMany({});
   } finally {
     await database.close();

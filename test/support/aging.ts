@@ -2,7 +2,7 @@
  * Makes stored records older, so that an hour-long lifetime or wait passes at once and no test depends on its speed.
  * Nothing may write a record while it is changed.
  */
-import type { Redis } from 'ioredis';
+import { type Redis, scanKeys } from '../../adapters/redis/connect.ts';
 import { type SessionMacs, signSession, signTokens } from '../../adapters/redis/session-records.ts';
 import type { System } from '../../engines/system.ts';
 import { readOperatorKeys } from '../../platform/config/config.ts';
@@ -50,9 +50,7 @@ function signedBy(sign: SessionMacs['sessions']['sign'], sessionId: string, reco
  */
 export async function ageRecords(redis: Redis, pattern: string, seconds: number): Promise<void> {
   const keys = new Set<string>();
-  for await (const some of redis.scanStream({ match: pattern, count: 500 })) {
-    for (const key of some as string[]) keys.add(key);
-  }
+  for await (const some of scanKeys(redis, { match: pattern, count: 500 })) for (const key of some) keys.add(key);
   if (keys.size === 0) throw new Error(`No key matches ${pattern}`);
   for (const key of keys) await ageRecord(redis, key, seconds * 1000);
 }

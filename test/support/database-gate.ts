@@ -1,5 +1,9 @@
-/** A TCP proxy to a database that a test shuts, or that shuts at the next insert into a collection. */
+/**
+ * A proxy to a database that a test shuts, that shuts at the next insert into a collection, or that answers commands in the
+ * place of the server.
+ */
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { answerTo, commandIn, createMessageReader } from './mongo-messages.ts';
 
 /** A running proxy, open at first. */
 export interface DatabaseGate extends AsyncDisposable {
@@ -11,7 +15,9 @@ export interface DatabaseGate extends AsyncDisposable {
   shut(): void;
   /** Shuts at the next insert into a collection; that insert does not get through. */
   shutAtInsertInto(collection: string): void;
-  /** Lets all connections through again. */
+  /** Answers these commands with a document. They do not get through. */
+  answer(commands: readonly string[], document: object): void;
+  /** Lets all connections and commands through again. */
   open(): void;
 }
 
@@ -21,6 +27,7 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
   const sockets = new Set<Socket>();
   let isShut = false;
   let trigger: Buffer | undefined;
+  let answered: { commands: readonly string[]; document: object } | undefined;
 
   const server: Server = createServer((socket) => {
     if (isShut) return socket.destroy();
@@ -34,12 +41,23 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
         upstream.destroy();
       });
     }
+    const read = createMessageReader();
     socket.on('data', (bytes: Buffer) => {
-      if (trigger !== undefined && bytes.includes(trigger)) shut();
-      else upstream.write(bytes);
+      for (const message of read(bytes)) pass(message, socket, upstream);
     });
     upstream.pipe(socket);
   });
+
+  function pass(message: Buffer, socket: Socket, upstream: Socket): void {
+    if (trigger !== undefined && message.includes(trigger)) {
+      shut();
+      return;
+    }
+    const command = commandIn(message);
+    const isAnswered = command !== undefined && answered?.commands.includes(command.name);
+    if (isAnswered) socket.write(answerTo(command, answered?.document ?? {}));
+    else upstream.write(message);
+  }
 
   function shut(): void {
     isShut = true;
@@ -61,9 +79,13 @@ export async function startDatabaseGate(databaseUrl: string): Promise<DatabaseGa
       length.writeInt32LE(collection.length + 1);
       trigger = Buffer.concat([Buffer.from('\x02insert\0'), length, Buffer.from(`${collection}\0`)]);
     },
+    answer(commands, document) {
+      answered = { commands, document };
+    },
     open() {
       isShut = false;
       trigger = undefined;
+      answered = undefined;
     },
     async [Symbol.asyncDispose]() {
       shut();

@@ -43,7 +43,7 @@ export function connectTo(running: RunningDirectory, options: Partial<DirectoryO
   return connectDirectory({
     urls: [running.url],
     startTls: false,
-    ca: running.ca,
+    ca: running.ca === undefined ? undefined : new Secret(running.ca),
     bindDn: running.bindDn,
     bindPassword: new Secret(running.bindPassword),
     baseDn: running.baseDn,

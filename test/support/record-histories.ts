@@ -1,6 +1,6 @@
 /**
  * Records the histories that test/journeys/replay.test.ts replays: `npx node test/support/record-histories.ts [name
- * …]`, all of them without a name: registrations, links and the removal of a device.
+ * …]`, all of them without a name: registrations, links, deletions of accounts and the removal of a device.
  *
  * Record them again in the change that alters these workflows, if no running one has to survive that change. Otherwise
  * keep the old histories and patch the workflow. The recording uses a system of its own with a
@@ -11,7 +11,13 @@ import { resolve } from 'node:path';
 import type { Payload } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
-import { deviceLinkWorkflowId, deviceRemovalWorkflowId, registrationWorkflowId } from '../../domain/workflow-ids.ts';
+import {
+  accountDeletionWorkflowId,
+  accountErasureWorkflowId,
+  deviceLinkWorkflowId,
+  deviceRemovalWorkflowId,
+  registrationWorkflowId,
+} from '../../domain/workflow-ids.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { readSecrets } from '../../engines/secrets.ts';
 import { type System, startSystemIn } from '../../engines/system.ts';
@@ -177,6 +183,33 @@ const deviceStories: Record<string, Story> = {
   },
 };
 
+const deletionStories: Record<string, Story> = {
+  async 'deletion-stopped'(journey, system, scene) {
+    const { api, token, deletionId } = await deleting(journey, system, scene);
+    await must(api.stopAccountDeletion({ token }), 204);
+    return untilEnded(scene.stores, accountDeletionWorkflowId(deletionId));
+  },
+
+  async deletion(journey, system, scene) {
+    const { deletionId } = await deleting(journey, system, scene);
+    // it is read at once, because the erasure deletes it
+    return untilEnded(scene.stores, accountDeletionWorkflowId(deletionId));
+  },
+
+  async erasure(journey, system, scene) {
+    const { deletionId } = await deleting(journey, system, scene);
+    const workflowId = accountErasureWorkflowId(deletionId);
+    const hasBegun = () => scene.stores.temporal.workflow.getHandle(workflowId).describe();
+    await until(() =>
+      hasBegun().then(
+        () => true,
+        () => false,
+      ),
+    );
+    return untilEnded(scene.stores, workflowId);
+  },
+};
+
 /** The stories by the steps of their registrations. */
 const policies: Record<string, Record<string, Story>> = {
   [shortPolicy]: Object.fromEntries(
@@ -185,7 +218,7 @@ const policies: Record<string, Record<string, Story>> = {
       (journey, system) => tell(journey, system).then(() => undefined),
     ]),
   ),
-  [devicePolicy]: deviceStories,
+  [devicePolicy]: { ...deviceStories, ...deletionStories },
   [`${devicePolicy},signal`]: {
     async signal(journey) {
       await journey.walk('session');
@@ -207,6 +240,13 @@ async function linking(journey: Journey, { ready }: System, identity: TestIdenti
     identity,
   };
   return { api, links: createLinkSteps(api), owner: owner as Owner };
+}
+
+/** Registers a person, who then deletes the account. */
+async function deleting(journey: Journey, system: System, { identity }: Scene) {
+  const { api, owner } = await linking(journey, system, identity);
+  const { body } = await must(api.deleteAccount({ token: owner.token }), 202);
+  return { api, token: owner.token, deletionId: body.deletionId };
 }
 
 /** Approves a second registration of a person by the device of the first. */
@@ -282,6 +322,7 @@ async function recordAll(stories: readonly Told[]): Promise<void> {
         OTP_RESEND_WAITS: '1',
         REGISTRATION_TTL: String(ttlSeconds),
         REGISTRATION_STEPS: steps,
+        DELETION_GRACE_SECONDS: '5',
       },
     });
     await using stores = await connectStores(system);

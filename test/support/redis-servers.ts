@@ -1,6 +1,8 @@
-/** Servers of Redis of a test's own: a cluster of three nodes, a primary with its replica. */
-import { Cluster } from 'ioredis';
-import { connectRedis, type Redis } from '../../adapters/redis/connect.ts';
+/** Servers of Redis of a test's own: a cluster of three nodes, a primary with its replica, a primary that Sentinels watch. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connectRedis, type Redis, type RedisPlace } from '../../adapters/redis/connect.ts';
+import { startChild } from '../../engines/child.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import type { Engine } from '../../engines/engine.ts';
 import { freePort } from '../../engines/ports.ts';
@@ -36,8 +38,8 @@ export async function startOwnRedis(options: Omit<RedisOptions, 'folder'> = {}):
 /** A cluster of three nodes and a connection that knows their slots. */
 export interface OwnCluster extends AsyncDisposable {
   nodes: OwnRedis[];
-  /** Has the commands of a connection to one server. */
   redis: Redis;
+  place: RedisPlace & Required<Pick<RedisPlace, 'clusterNodes'>>;
 }
 
 /** Starts a cluster of three nodes without replicas, each with a third of the slots. */
@@ -56,12 +58,14 @@ export async function startOwnCluster(): Promise<OwnCluster> {
   for (const { redis } of nodes) {
     await until(async () => /cluster_state:ok[\s\S]*cluster_known_nodes:3/.test(await redis.cluster('INFO')));
   }
-  const cluster = new Cluster([{ host: '127.0.0.1', port: first.port }]);
+  const place = { url: first.engine.url, clusterNodes: nodes.map(({ port }) => ({ host: '127.0.0.1', port })) };
+  const redis = connectRedis(place, () => undefined);
   return {
     nodes,
-    redis: cluster as unknown as Redis,
+    redis,
+    place,
     async [Symbol.asyncDispose]() {
-      cluster.disconnect();
+      redis.disconnect();
       await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
     },
   };
@@ -72,4 +76,77 @@ export async function follow(replica: OwnRedis, primary: OwnRedis): Promise<void
   await replica.redis.replicaof('127.0.0.1', primary.port);
   await until(async () => (await replica.redis.info('replication')).includes('master_link_status:up'));
   await until(async () => (await primary.redis.info('replication')).includes('state=online'));
+}
+
+/** A primary with two replicas, and three Sentinels that replace it. */
+interface OwnSentinels extends AsyncDisposable {
+  place: RedisPlace & Required<Pick<RedisPlace, 'sentinels'>>;
+  primary: OwnRedis;
+}
+
+/** The name of the primary at the Sentinels. */
+const primaryName = 'main';
+/** How long a primary does not answer until a Sentinel takes it for dead. */
+const downMs = 1000;
+
+/** Starts a primary, its replicas and their Sentinels, and waits until the Sentinels know all of them. */
+export async function startOwnSentinels(): Promise<OwnSentinels> {
+  await using open = new AsyncDisposableStack();
+  const servers = await Promise.all(
+    [0, 1, 2].map(async () =>
+      open.use(await startOwnRedis({ appendfsync: 'always', settings: { 'repl-diskless-sync-delay': '0' } })),
+    ),
+  );
+  const [primary, ...replicas] = servers as [OwnRedis, ...OwnRedis[]];
+  for (const replica of replicas) await follow(replica, primary);
+  const ports = await Promise.all([0, 1, 2].map(() => freePort()));
+  const sentinels = await Promise.all(ports.map(async (port) => open.use(await startSentinel(port, primary.port))));
+  for (const sentinel of sentinels) {
+    const knows = (text: string) => /slaves=2,sentinels=3/.test(text);
+    await until(async () => knows(await sentinel.redis.info('sentinel')));
+  }
+  const opened = open.move();
+  return {
+    primary,
+    place: {
+      url: `redis://${primaryName}`,
+      sentinels: ports.map((port) => ({ host: '127.0.0.1', port })),
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+async function startSentinel(port: number, primaryPort: number): Promise<{ redis: Redis } & AsyncDisposable> {
+  const folder = await openTemporaryFolder();
+  const file = join(folder.path, 'sentinel.conf');
+  const settings = [
+    `port ${port}`,
+    'bind 127.0.0.1',
+    `dir ${folder.path}`,
+    `sentinel monitor ${primaryName} 127.0.0.1 ${primaryPort} 2`,
+    `sentinel down-after-milliseconds ${primaryName} ${downMs}`,
+    `sentinel failover-timeout ${primaryName} 10000`,
+  ];
+  await writeFile(file, `${settings.join('\n')}\n`);
+  const redis = connectRedis(`redis://127.0.0.1:${port}`, () => undefined);
+  await startChild(folder, {
+    name: 'sentinel',
+    command: 'redis-server',
+    args: [file, '--sentinel'],
+    ready: () => redis.ping(),
+  });
+  return {
+    redis,
+    async [Symbol.asyncDispose]() {
+      redis.disconnect();
+      await folder.close();
+    },
+  };
+}
+
+/** Returns the variables of a system for a place. */
+export function variablesFor({ url, sentinels = [], clusterNodes = [] }: RedisPlace): Record<string, string> {
+  const listOf = (places: readonly { host: string; port: number }[]) =>
+    places.map(({ host, port }) => `${host}:${port}`).join(',');
+  return { REDIS_URL: url, REDIS_SENTINELS: listOf(sentinels), REDIS_CLUSTER_NODES: listOf(clusterNodes) };
 }

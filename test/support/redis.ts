@@ -7,12 +7,21 @@ import { type Cipher, createCipher, createRecordMac } from '../../platform/crypt
 import { type Box, type BoxName, deriveKeys, type KeyPurpose, parseKeyRing } from '../../platform/keyring.ts';
 import { testEngines } from './engines.ts';
 
+/** Names the nodes of the Redis Cluster that `test/adapters/redis/cluster.test.ts` runs the other files of its folder on. */
+export const clusterVariable = 'VYRY_TEST_REDIS_CLUSTER_NODES';
+
+/** Returns whether `connectTestRedis` connects to a Redis Cluster. */
+export function isOnCluster(): boolean {
+  return Boolean(process.env[clusterVariable]);
+}
+
 /** Connects with a timeout longer than any response takes; connection errors fail the running test. */
 export function connectTestRedis(): Redis {
   const unexpected = (err: Error) => {
     throw err;
   };
-  return connectRedis(testEngines().redisUrl, unexpected, { timeoutMs: 600_000 });
+  const clusterNodes = JSON.parse(process.env[clusterVariable] || 'null') ?? undefined;
+  return connectRedis({ url: testEngines().redisUrl, clusterNodes }, unexpected, { timeoutMs: 600_000 });
 }
 
 /** Returns a name that no other test uses. */

@@ -31,7 +31,7 @@ export async function runApart(check: keyof typeof checks, runs: readonly string
   const left = [...runs];
   const work = async () => {
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const child = spawn(process.execPath, [program, check, next], { stdio: ['ignore', 'inherit', 'inherit'] });
+      const child = spawn(process.execPath, [program, check, next], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       const [code] = await once(child, 'exit');
       assert.equal(code, 0, `${check} ${next}`);
     }
@@ -40,6 +40,9 @@ export async function runApart(check: keyof typeof checks, runs: readonly string
 }
 
 if (process.argv[1] === program) {
+  // the channel ends with the test, however that ends
+  process.once('disconnect', () => process.exit(1));
   const [name, runs] = process.argv.slice(2);
   await checks[name as keyof typeof checks](Number(runs));
+  process.exit(0);
 }

@@ -55,6 +55,21 @@ describe('permissionArguments()', () => {
     assert.ok(given.includes('--allow-fs-read=/srv/other'));
   });
 
+  it('grants the files that are read again when they change, as their variables name them, and no others', () => {
+    const env = {
+      REDIS_CA: 'file:/run/ca.pem',
+      REDIS_KEY: '',
+      TEMPORAL_API_KEY: 'a-key',
+      LDAP_URL: 'file:/etc/shadow',
+    };
+    const given = argumentsOf('// @permissions net, files', env);
+    const others = argumentsOf('// @permissions net');
+    assert.deepEqual(
+      given.filter((text) => !others.includes(text)),
+      ['--allow-fs-read=/run/ca.pem'],
+    );
+  });
+
   it('grants nothing when the variable is empty', () => {
     const given = argumentsOf('// @permissions net, read(SOME_FILE)', { SOME_FILE: '' });
     assert.deepEqual(given, argumentsOf('// @permissions net'));

@@ -77,6 +77,25 @@ describe('store()', () => {
     assert.equal(await count(), 2);
   });
 
+  it('keeps an event for later while its index takes no writes: blocked for lack of disk space, or closed', async () => {
+    const { prefix, index, count } = await scene();
+    const event = auditEvent();
+    await index.store([auditEvent()]);
+    const [name = ''] = Object.keys(await elastic.indices.get({ index: `${prefix}-*` }));
+    const block = (isOn: boolean) =>
+      elastic.indices.putSettings({ index: name, settings: { 'index.blocks.read_only_allow_delete': isOn } });
+    await block(true);
+    const [blocked] = await index.store([event]);
+    await block(false);
+    await elastic.indices.close({ index: name });
+    const [closed] = await index.store([event]);
+    await elastic.indices.open({ index: name });
+    const typeOf = (stored: typeof blocked) => (stored?.outcome === 'busy' ? stored.reason.split(' ')[1] : stored);
+    assert.deepEqual([blocked, closed].map(typeOf), ['cluster_block_exception', 'index_closed_exception']);
+    assert.deepEqual(await outcomes(index.store([event])), ['stored']);
+    assert.equal(await count(), 2);
+  });
+
   it('finds events by their documented fields and by their ECS fields', async () => {
     const { prefix, index, refresh } = await scene();
     await index.store([auditEvent({ userId: 'u-1', ip: '192.0.2.1', status: 'failure', action: 'otp-verify' })]);

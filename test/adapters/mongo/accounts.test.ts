@@ -341,16 +341,6 @@ describe('names that look alike, and numbers that changed', () => {
     assert.equal(await accounts.claim('staff', { username: name, directoryId: newId() }), true);
   });
 
-  it('F6: claims what names of earlier versions look like, once', async () => {
-    const [userId, username] = [newId(), `c0sm${newId().slice(0, 8)}`];
-    await accounts.claim(userId, { username });
-    await accounts.insert({ userId, identity: { username }, createdAt: new Date() });
-    await claims().deleteOne({ userId, _id: { $regex: '^lookalike:' } as never });
-    assert.ok((await accounts.claimLookalikes()) >= 1);
-    assert.equal(await accounts.claimLookalikes(), 0);
-    assert.equal(await accounts.claim('other', { username: username.replace('0', 'o') }), false);
-  });
-
   it('F28: finds the user name of a directory that has the form of an address, but no chosen one', async () => {
     const [linked, chosen] = [newId(), newId()];
     const [upn, fake] = [`${uniqueName()}@corp.example`, `${uniqueName()}@corp.example`];

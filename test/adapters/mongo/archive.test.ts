@@ -20,7 +20,7 @@ before(async () => {
   database = connectMongo(withDatabase(testEngines().databaseUrl, uniqueName()), unexpected, patient);
   archive = createArchive(database.connection);
   await database.ping();
-  await archive.prepare();
+  await database.connection.collection('archive').createIndex({ lastAt: 1 });
 });
 after(async () => {
   await database.connection.dropDatabase();

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { type Accounts, createAccounts } from '../../../adapters/mongo/accounts.ts';
-import { connectMongo, isDuplicateKey, isMongoOutage } from '../../../adapters/mongo/connect.ts';
+import { connectMongo, isDuplicateKey } from '../../../adapters/mongo/connect.ts';
+import { isMongoOutage } from '../../../adapters/mongo/outages.ts';
 import { withDatabase } from '../../../engines/processes.ts';
 import { newId } from '../../../platform/crypto.ts';
 import { testEngines } from '../../support/engines.ts';
@@ -69,6 +70,14 @@ function accountsOf(database: ReturnType<typeof connectMongo>): Accounts {
 }
 
 describe('connectMongo()', () => {
+  it('writes to the majority and reads from the primary, whatever the URL says', async () => {
+    const url = `${withDatabase(testEngines().databaseUrl, uniqueName())}?w=1&readPreference=secondaryPreferred`;
+    await using database = connectMongo(url, () => undefined);
+    await database.ping();
+    const { writeConcern, readPreference } = database.connection.getClient().options;
+    assert.deepEqual([writeConcern?.w, readPreference.mode], ['majority', 'primary']);
+  });
+
   it('fails with an outage error while the database is down, and recovers automatically', async () => {
     await using gate = await openGate();
     await using database = connectMongo(gate.url, () => undefined, { serverMs: 500, answerMs: 600_000 });

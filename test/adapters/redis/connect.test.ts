@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { connectRedis, isRedisOutage, loadScript } from '../../../adapters/redis/connect.ts';
+import { connectRedis, loadScript } from '../../../adapters/redis/connect.ts';
+import { isRedisOutage } from '../../../adapters/redis/outages.ts';
 import { openTemporaryFolder } from '../../../engines/data-folder.ts';
 import type { Engine } from '../../../engines/engine.ts';
 import { startRedis } from '../../../engines/redis.ts';

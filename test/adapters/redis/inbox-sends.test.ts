@@ -6,7 +6,7 @@ import type { SendResult } from '../../../adapters/redis/inbox-sends.ts';
 import { keys } from '../../../adapters/redis/keys.ts';
 import { compareMessageIds, rememberedSeconds, takenAt } from '../../../domain/message.ts';
 import { copyFor, type InboxScene, inboxScene, listenAsNode, mirrored } from '../../support/inboxes.ts';
-import { assertLife, atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
+import { assertLife, atOnce, connectTestRedis, isOnCluster, uniqueName } from '../../support/redis.ts';
 import { eventually } from '../../support/until.ts';
 
 let redis: Redis;
@@ -331,7 +331,8 @@ describe('deliveries of message-send.lua', () => {
     await inboxes.connect(device(), { nodeId: uniqueName('dead').slice(0, 20), connectionId: 'c1' });
     const result = await send('m');
     assert.ok(result.outcome === 'stored');
-    assert.deepEqual(result.wake, ['1']);
+    // in a Redis Cluster no node knows all subscribers: there it is woken up when the lease has ended
+    assert.deepEqual(result.wake, isOnCluster() ? [] : ['1']);
   });
 
   it('stores for a device that is added between two sends', async () => {

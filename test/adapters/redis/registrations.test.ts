@@ -15,6 +15,7 @@ import { Secret } from '../../../platform/config/secret.ts';
 import { createCipher } from '../../../platform/crypto.ts';
 import { assertLife, atOnce, connectTestRedis, uniqueName } from '../../support/redis.ts';
 import { stopTime } from '../../support/stopped-time.ts';
+import { until } from '../../support/until.ts';
 
 let redis: Redis;
 let subscriber: Redis;
@@ -94,6 +95,7 @@ describe('registration-write.lua', () => {
     ear.on('message', (_channel, version: string) => heard.push(version));
     await ear.subscribe(`registration:{${id}}`);
     for (const version of [3, 2, 3, 5, 4]) await registrations.write(id, statusAt(version), 'token');
+    await until(() => heard.length > 1);
     await ear.unsubscribe(`registration:{${id}}`);
     ear.disconnect();
     assert.deepEqual(heard, ['3', '5']);
