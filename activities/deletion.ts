@@ -93,8 +93,8 @@ export interface AuditLog {
   shipped(): Promise<void>;
   /** Replaces the user by the alias in all audit events. Returns how many were rewritten. */
   rewrite(person: PersonTraces, identity: ErasedIdentity): Promise<number>;
-  /** Returns the pseudonym that audit events use for a name, number or address, and for a blocked user. */
-  pseudonymOf(identity: string): string;
+  /** Returns the pseudonyms that audit events use for a name, number or address, and for a blocked user: one for each key. */
+  pseudonymsOf(identity: string): string[];
 }
 
 /** Dependencies of the erasure activities. */
@@ -135,7 +135,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       const { userId, alias } = await personOf(deletions, deletionId);
       const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
       const identities = [userId, username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
-      const pseudonyms = identities.map(auditLog.pseudonymOf);
+      const pseudonyms = identities.flatMap(auditLog.pseudonymsOf);
       await auditLog.shipped();
       const auditEvents = await auditLog.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });
       await deletions.count(deletionId, { auditEvents });

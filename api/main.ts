@@ -228,9 +228,9 @@ async function personEventsOf(config: Config<'api'>): Promise<ApiDeps['readPerso
     import('../adapters/elastic/audit-reader.ts'),
   ]);
   const elastic = connectElastic({ url, apiKey, ca: config.ELASTICSEARCH_CA });
-  const pseudonymKey = config.KEYS.key('pseudonym');
+  const pseudonymKeys = keysIn(config.KEYS, 'pseudonym');
   return (userId, identities, size) => {
-    const pseudonyms = identities.map((identity) => pseudonymOf(identity, pseudonymKey));
+    const pseudonyms = identities.flatMap((identity) => pseudonymKeys.map((key) => pseudonymOf(identity, key)));
     return readPersonEvents(elastic, prefix, { userId, pseudonyms, size });
   };
 }

@@ -6,17 +6,11 @@ import type { Elastic } from '../adapters/elastic/connect.ts';
 import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
 import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
-import {
-  type AuditLogFault,
-  type AuditLogReport,
-  auditMacKey,
-  pseudonymOf,
-  verifyAuditLog,
-} from '../platform/audit.ts';
+import { type AuditLogFault, type AuditLogReport, pseudonymOf, verifyAuditLog } from '../platform/audit.ts';
 import { outsideBudget } from '../platform/budget.ts';
-import { readVariables } from '../platform/config/config.ts';
+import { readOperatorKeys, readVariables } from '../platform/config/config.ts';
 import { namesFrom } from '../platform/config/variables.ts';
-import { deriveKey } from '../platform/crypto.ts';
+import { keysIn } from '../platform/keyring.ts';
 import { notedOutage } from '../platform/outages.ts';
 import { type Command, type Invocation, oneOf, readLimit } from './command.ts';
 import { openAudit } from './connections.ts';
@@ -67,12 +61,8 @@ const verify: Command = {
   async run({ env, show }) {
     await using access = openAudit(env);
     const { elastic, prefix } = access;
-    const { AUDIT_KEY, AUDIT_KEYS_OLD, ...config } = readVariables(
-      ['AUDIT_KEY', 'AUDIT_KEYS_OLD', ...namesFrom('REDIS_')],
-      env,
-    );
-    const macKeys = [AUDIT_KEY, ...AUDIT_KEYS_OLD].map(auditMacKey);
-    const redis = connectRedis(readRedisPlace(config), () => undefined);
+    const macKeys = keysIn(readOperatorKeys(env, ['AUDIT_KEY']), 'audit');
+    const redis = connectRedis(readRedisPlace(readVariables(namesFrom('REDIS_'), env)), () => undefined);
     try {
       const { entries } = await readAuditDepth(redis, Date.now());
       const end = entries === 0 ? await readAuditHead(redis) : undefined;
@@ -90,12 +80,13 @@ const verify: Command = {
 const pseudonym: Command = {
   positionals: ['text'],
   about: 'Prints the pseudonym that audit events have in place of a user id, user name, number or address.',
-  details: 'A number has its country code, such as +447700900101. Nothing is looked up, and nothing is stored.',
+  details:
+    'A number has its country code, such as +447700900101. While AUDIT_KEY changes there is one for each key, the current one first. Nothing is looked up, and nothing is stored.',
   options: {},
   async run({ positionals: [text = ''], env, show }) {
-    const { AUDIT_KEY: key } = readVariables(['AUDIT_KEY'], env);
-    const hash = pseudonymOf(text, deriveKey(key, 'pseudonym'));
-    show({ json: { pseudonym: hash }, text: hash });
+    const keys = keysIn(readOperatorKeys(env, ['AUDIT_KEY']), 'pseudonym');
+    const [current = '', ...others] = keys.map((key) => pseudonymOf(text, key));
+    show({ json: { pseudonym: current, others }, text: [current, ...others].join('\n') });
   },
 };
 

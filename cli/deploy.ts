@@ -58,6 +58,7 @@ const drain: Command = {
   about: 'Waits until no running workflow is pinned to a version: then its workers may stop.',
   details: 'The exit code is 1 if some still run when the time is over. Nothing is changed.',
   options: { timeout: { value: 'seconds', about: 'how long to wait (86400); 0 only looks' } },
+  budget: 'none',
   async run({ values, positionals: [buildId = ''], env, show, terminal }) {
     const deploymentName = readName(env);
     const timeoutMs = 1000 * readSeconds(values.timeout);

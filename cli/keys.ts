@@ -37,7 +37,7 @@ const ofRoles: Command = {
   positionals: [],
   about: 'Prints the keys of each role, KEYS_API and so on, derived from PAYLOAD_KEY, DATA_KEY and AUDIT_KEY.',
   details:
-    'Give each process the line of its role as KEYS, or as the file that KEYS_FILE names, and none of the root keys. Keys in the variables that end in _OLD open and verify, but do not encrypt.',
+    'Give each process the line of its role as KEYS, or as the file that KEYS_FILE names, and none of the root keys. Keys in the variables that end in _OLD and _NEXT open and verify, but do not encrypt.',
   options: {},
   async run({ env, show }) {
     const roots = readRoots(env);
@@ -53,13 +53,16 @@ const ofRoles: Command = {
 
 const status: Command = {
   positionals: [],
-  about: 'Prints the ids of the root keys: the current one, and those that only open and verify.',
+  about: 'Prints the ids of the root keys: the current one, and the earlier and next ones, which open and verify.',
   options: {},
   async run({ env, show }) {
     const roots = readRoots(env);
-    const ids = rootNames.map((name) => ({ name, ids: roots[name].map(keyIdOf) }));
-    const rows = ids.map(({ name, ids: [current = '', ...older] }) => [name, current, older.join(' ') || '-']);
-    show({ json: ids, text: table([['root', 'current', 'opens'], ...rows]) });
+    const ids = rootNames.map((name) => {
+      const { current, older = [], next } = roots[name];
+      return { name, current: keyIdOf(current), older: older.map(keyIdOf), ...(next && { next: keyIdOf(next) }) };
+    });
+    const rows = ids.map(({ name, current, older, next = '-' }) => [name, current, older.join(' ') || '-', next]);
+    show({ json: ids, text: table([['root', 'current', 'earlier', 'next'], ...rows]) });
   },
 };
 
@@ -69,6 +72,7 @@ const reencrypt: Command = {
   details:
     'Run it when every process has the new keys. An interrupted command leaves it running; the same command then shows it again. It ends with the number of passwords and PINs that still need an earlier key: they change when their owner uses them.',
   options: { retire: { about: 'also delete the claims by earlier keys; then remove these keys' } },
+  budget: 'none',
   async run({ flags, env, terminal, show }) {
     await using temporal = openTemporal(env);
     const handle = await temporal.within(() =>

@@ -17,6 +17,7 @@ export const migration: Command = {
     'them, the other waits, and the next run continues where an interrupted one stopped.',
   ].join('\n'),
   options: { list: { about: 'only list those that are missing' } },
+  budget: 'none',
   async run({ flags, env, show, terminal }) {
     const place = readMongoPlace(readVariables(namesFrom('DATABASE_'), env));
     const hashOf = hashesWith(keysIn(readOperatorKeys(env, ['DATA_KEY']), 'identity'));

@@ -8,13 +8,15 @@ export const redisAcl: Command = {
   positionals: [],
   about: 'Prints the ACL file of Redis: a user for each role and one for the operator, with hashes of their passwords.',
   details:
-    'The passwords are derived from REDIS_ACL_KEY. Save the output as the aclfile of redis.conf, then run ACL LOAD or restart Redis.',
-  options: { urls: { about: 'print REDIS_URL of each user instead, with its password, also that of the administrator, default' } },
+    'The passwords are derived from REDIS_ACL_KEY; those of REDIS_ACL_KEYS_OLD are accepted too. Save the output as the aclfile of redis.conf, then run ACL LOAD or restart Redis.',
+  options: {
+    urls: { about: 'print REDIS_URL of each user instead, with its password, also that of the administrator, default' },
+  },
   async run({ flags, env, show }) {
-    const { REDIS_ACL_KEY: root } = readVariables(['REDIS_ACL_KEY'], env);
+    const { REDIS_ACL_KEY: root, REDIS_ACL_KEYS_OLD: older } = readVariables(['REDIS_ACL_KEY', 'REDIS_ACL_KEYS_OLD'], env);
     if (root === undefined) throw new Error('REDIS_ACL_KEY is not set. vyry keys new prints a value for it.');
     if (!flags.has('urls')) {
-      const file = aclFile(root);
+      const file = aclFile(root, older);
       show({ json: { file }, text: file.trimEnd() });
       return;
     }

@@ -49,6 +49,13 @@ interface Home {
   isNobodys: boolean;
 }
 
+/** How Elasticsearch is started. */
+interface ElasticsearchOptions extends EngineOptions {
+  release?: Release;
+  /** Switches security on: users and their roles, as files of its configuration, and the password of one of them. */
+  security?: { files: Readonly<Record<string, string>>; user: string; password: string };
+}
+
 /**
  * Starts Elasticsearch on loopback, or uses the configured one. Started by root, it lives in the system's temporary
  * folder, which `nobody` can reach, and starts empty; otherwise its data stays in the folder.
@@ -57,13 +64,17 @@ interface Home {
  *
  * @throws {Error} it is missing (the message says how to provide it), its port is taken, or it does not start
  */
-export async function startElasticsearch(options: EngineOptions & { release?: Release }): Promise<Engine> {
-  const { folder, keepAlive = false, release = '8.19.0' } = options;
+export async function startElasticsearch(options: ElasticsearchOptions): Promise<Engine> {
+  const { folder, keepAlive = false, release = '8.19.0', security } = options;
   if (options.url) return configured('Elasticsearch', options.url);
   const { javaHome, distribution } = await findParts(folder, release);
   const port = await claimPort('Elasticsearch', options.port);
-  const home = await makeHome(folder, distribution, await settings(port));
-  const url = `http://127.0.0.1:${port}`;
+  const home = await makeHome(folder, distribution, {
+    ...security?.files,
+    'elasticsearch.yml': await settings(port, security !== undefined),
+  });
+  const logIn = security === undefined ? '' : `${security.user}:${security.password}@`;
+  const url = `http://${logIn}127.0.0.1:${port}`;
   const process = await startChild(folder, {
     name: 'elasticsearch',
     ...commandOf(home),
@@ -146,7 +157,11 @@ async function javaMajor(java: string): Promise<number> {
   return Number(/^\S+ (\d+)/.exec(stdout)?.[1] ?? 0);
 }
 
-async function makeHome(folder: DataFolder, distribution: string, yaml: string): Promise<Home> {
+async function makeHome(
+  folder: DataFolder,
+  distribution: string,
+  { 'elasticsearch.yml': yaml = '', ...files }: Record<string, string>,
+): Promise<Home> {
   const isNobodys = process.getuid?.() === 0;
   const path = isNobodys ? makeFolderOfNobody(folder) : join(folder.path, 'elasticsearch');
   const config = join(path, 'config');
@@ -155,6 +170,7 @@ async function makeHome(folder: DataFolder, distribution: string, yaml: string):
   for (const file of ['jvm.options', 'log4j2.properties'])
     copyFileSync(join(distribution, 'config', file), join(config, file));
   writeFileSync(join(config, 'elasticsearch.yml'), `${yaml}path.data: ${data}\npath.logs: ${join(path, 'logs')}\n`);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(config, file), text, { mode: 0o600 });
   const program = isNobodys ? join(path, 'program') : distribution;
   if (isNobodys) {
     cpSync(distribution, program, { recursive: true });
@@ -173,13 +189,15 @@ function makeFolderOfNobody(folder: DataFolder): string {
   return path;
 }
 
-async function settings(port: number): Promise<string> {
+async function settings(port: number, isSecure: boolean): Promise<string> {
   const lines = {
     'discovery.type': 'single-node',
     'network.host': '127.0.0.1',
     'http.port': port,
     'transport.port': await freePort(),
-    'xpack.security.enabled': false,
+    'xpack.security.enabled': isSecure,
+    // the passwords of files are of this kind
+    ...(isSecure && { 'xpack.security.authc.password_hashing.algorithm': 'pbkdf2' }),
     'node.store.allow_mmap': false,
     // without this, writes stop on a disk that is nearly full
     'cluster.routing.allocation.disk.threshold_enabled': false,
@@ -210,8 +228,11 @@ function environmentOf({ config, data }: Home, javaHome: string): NodeJS.Process
 }
 
 async function isHealthy(url: string): Promise<void> {
-  const answer = await fetch(`${url}/_cluster/health?wait_for_status=yellow&timeout=1s`, {
+  const { username, password, origin } = new URL(url);
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  const answer = await fetch(`${origin}/_cluster/health?wait_for_status=yellow&timeout=1s`, {
     signal: AbortSignal.timeout(3000),
+    ...(username !== '' && { headers: { authorization } }),
   });
   if (!answer.ok) throw new Error(`Elasticsearch returned ${answer.status}`);
 }

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { vapidPublicKey } from '../adapters/http/webpush.ts';
-import { redisPassword } from '../adapters/redis/acl.ts';
+import { redisAdministrator, redisPassword } from '../adapters/redis/acl.ts';
 import { roles as allRoles, type Role } from '../platform/config/roles.ts';
 import { Secret } from '../platform/config/secret.ts';
 import type { Variable } from '../platform/config/variable.ts';
@@ -211,8 +211,7 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
     SERVER_HOST: '127.0.0.1',
     REDIS_URL: urls.redisUrl,
     TEMPORAL_ADDRESS: urls.temporalAddress,
-    // only where these users exist: a configured Redis has its own
-    REDIS_ACL_KEY: hasUsers(given.REDIS_URL || urls.redisUrl, secrets) ? secrets.REDIS_ACL_KEY : '',
+    REDIS_ACL_KEY: aclKeyFor(given.REDIS_URL || urls.redisUrl, secrets),
     TEMPORAL_NAMESPACE: options.namespace ?? 'default',
     ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
     PRIVACY_ELASTICSEARCH_URL: urls.elasticsearchUrl ?? '',
@@ -240,9 +239,9 @@ async function environmentOf(options: ProcessesOptions): Promise<Record<string, 
   };
 }
 
-/** Returns whether a URL of Redis is that of the administrator who has created the users of the roles. */
-function hasUsers(redisUrl: string, { REDIS_ACL_KEY }: Pick<Secrets, 'REDIS_ACL_KEY'>): boolean {
-  return new URL(redisUrl).password === redisPassword(new Secret(REDIS_ACL_KEY), 'default');
+/** Returns the secret of the users of the roles, if a Redis has them: a configured one has its own. */
+function aclKeyFor(redisUrl: string, { REDIS_ACL_KEY: key }: Pick<Secrets, 'REDIS_ACL_KEY'>): string {
+  return new URL(redisUrl).password === redisPassword(new Secret(key), redisAdministrator) ? key : '';
 }
 
 /**

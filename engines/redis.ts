@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { aclFile, redisPassword, redisUrlOf } from '../adapters/redis/acl.ts';
+import { aclFile, redisAdministrator, redisPassword, redisUrlOf } from '../adapters/redis/acl.ts';
 import type { Secret } from '../platform/config/secret.ts';
 import { startChild } from './child.ts';
 import { configured, type Engine, type EngineOptions } from './engine.ts';
@@ -51,7 +51,7 @@ export async function startRedis(options: RedisOptions): Promise<Engine> {
     keepAlive,
   });
   const url = `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`;
-  const own = options.aclKey === undefined ? url : redisUrlOf(url, options.aclKey, 'default');
+  const own = options.aclKey === undefined ? url : redisUrlOf(url, options.aclKey, redisAdministrator);
   return { name: 'Redis', url: own, source: program, process };
 }
 
@@ -88,7 +88,7 @@ function writeUsers(data: string, aclKey: Secret): string {
 
 /** @throws {Error} Redis does not answer yet; while it reads the append-only file, the answer is -LOADING */
 async function ping(port: number, { aclKey, tls }: RedisOptions): Promise<void> {
-  const logIn = aclKey === undefined ? [] : [`AUTH default ${redisPassword(aclKey, 'default')}`];
+  const logIn = aclKey === undefined ? [] : [`AUTH ${redisAdministrator} ${redisPassword(aclKey, redisAdministrator)}`];
   const answer = await ask(port, [...logIn, 'PING'], tls);
   if (!answer.startsWith('+PONG')) throw new Error(answer);
 }

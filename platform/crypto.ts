@@ -98,6 +98,8 @@ export interface RecordMac {
   sign(fields: readonly (string | number)[]): string;
   /** Returns whether a MAC was made of these fields, with any of the keys. */
   verify(mac: string | null | undefined, fields: readonly (string | number)[]): boolean;
+  /** Returns whether the current key made a MAC, by the id in it. */
+  isCurrent(mac: string): boolean;
 }
 
 /** MACs that were verified are remembered, because the same record is checked with each request of a session. */
@@ -124,6 +126,7 @@ export function createRecordMac(derived: readonly [DerivedKey, ...DerivedKey[]])
 
   return {
     sign: (fields) => macOf(keyId, textOf(fields)) ?? '',
+    isCurrent: (mac) => mac.startsWith(`${keyId}.`),
     verify(mac, fields) {
       if (!mac) return false;
       const text = textOf(fields);

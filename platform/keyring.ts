@@ -27,8 +27,17 @@ export const rootNames = ['PAYLOAD_KEY', 'DATA_KEY', 'AUDIT_KEY'] as const;
 /** A root key. */
 export type RootName = (typeof rootNames)[number];
 
-/** The root keys of an installation, each with the further ones that still open. */
-export type Roots = Readonly<Record<RootName, readonly [Secret, ...Secret[]]>>;
+/** A root key with those that are used beside it while it changes. */
+export interface Root {
+  current: Secret;
+  /** Earlier ones, which still open. */
+  older?: readonly Secret[];
+  /** The one that will be the current one next, which already opens. */
+  next?: Secret | undefined;
+}
+
+/** The root keys of an installation. */
+export type Roots = Readonly<Record<RootName, Root>>;
 
 const serving = ['api', 'gateway'] as const satisfies Role[];
 const allTemporal = ['api', 'gateway', 'registration', 'directory', 'delivery', 'signal'] as const satisfies Role[];
@@ -72,6 +81,13 @@ export const keyPurposes = {
 /** A purpose of keys. */
 export type KeyPurpose = keyof typeof keyPurposes;
 
+/**
+ * The purposes of keys for hashes that are looked up, and kept for a while only. Every process uses the earliest key, so that all
+ * of them find the same, and the hashes change once: when the earlier key is removed.
+ */
+const lastingPurposes = ['limit', 'idempotency', 'operator', 'captcha', 'registration-stop'] as const satisfies KeyPurpose[];
+type LastingPurpose = (typeof lastingPurposes)[number];
+
 /** The boxes: who seals, and who opens. */
 export const boxes = {
   /** One-time secrets of the directory: passwords. */
@@ -112,10 +128,10 @@ export interface KeyRing {
   /** Every key of a purpose, the current one first. */
   keys(purpose: KeyPurpose): readonly [DerivedKey, ...DerivedKey[]];
   /**
-   * The last key of a purpose: for hashes that are looked up, such as those of limits. So a new current key changes none, and
+   * The earliest key of a purpose: for hashes that are looked up, such as those of limits. So a new current key changes none, and
    * they change when the earlier key is removed.
    */
-  lasting(purpose: KeyPurpose): Buffer;
+  lasting(purpose: LastingPurpose): Buffer;
   cipher(purpose: KeyPurpose): Cipher;
   mac(purpose: KeyPurpose): RecordMac;
   box(name: BoxName): Box;
@@ -151,11 +167,16 @@ export function deriveKeys(holder: Holder, roots: Roots): string {
   return purposesOf(holder)
     .filter((purpose) => roots[rootOf(purpose)] !== undefined)
     .flatMap((purpose) =>
-      roots[rootOf(purpose)].map(
+      rootsFor(purpose, roots[rootOf(purpose)]).map(
         (root) => `${purpose}.${keyIdOf(root)}.${partOf(root, purpose).toString('base64url')}`,
       ),
     )
     .join(' ');
+}
+
+function rootsFor(purpose: string, { current, older = [], next }: Root): Secret[] {
+  const isLasting = (lastingPurposes as readonly string[]).includes(purpose);
+  return [current, ...older, ...(next === undefined || isLasting ? [] : [next])];
 }
 
 /** Returns the root key of a purpose. */

@@ -142,5 +142,8 @@ describe('docker-compose.yml', () => {
 function secretsUsedBy({ environment = {}, command = [], entrypoint = [], healthcheck }: Service): string[] {
   const text = [...Object.values(environment), ...command, ...entrypoint, ...(healthcheck?.test ?? [])].join(' ');
   const named = [...text.matchAll(/\/run\/secrets\/([A-Z_]+)|\bsecret(?:\('| )([A-Z_]+)/g)];
-  return [...new Set(named.map(([, path, name]) => path ?? name ?? ''))].toSorted();
+  const names = named.map(([, path, name]) => path ?? name ?? '');
+  // the accounts of the database, by their names
+  const own = (name: string) => (name === 'DATABASE_URL_' ? databaseAccounts.map(([, secret]) => secret) : [name]);
+  return [...new Set(names.flatMap(own))].toSorted();
 }

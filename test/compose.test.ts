@@ -187,7 +187,10 @@ describe('docker-compose.yml', () => {
       const { environment = {}, secrets: own = [] } = compose.services[role] ?? {};
       assert.equal(environment.KEYS_FILE, `/run/secrets/KEYS_${role.toUpperCase()}`);
       const rootKeys = /^(PAYLOAD|DATA|AUDIT|REDIS_ACL)_KEY/;
-      assert.deepEqual([...own, ...Object.keys(environment)].filter((name) => rootKeys.test(name)), []);
+      assert.deepEqual(
+        [...own, ...Object.keys(environment)].filter((name) => rootKeys.test(name)),
+        [],
+      );
     }
   });
 

@@ -19,6 +19,7 @@ import { readTemporalPlace } from '../adapters/temporal/place.ts';
 import { pseudonymOf, withoutPerson } from '../platform/audit.ts';
 import type { Config } from '../platform/config/config.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
+import { keysIn } from '../platform/keyring.ts';
 import type { WorkerTools } from './host.ts';
 
 type Connection = Parameters<typeof createDeletions>[0];
@@ -80,7 +81,6 @@ async function auditLogOf(config: Config<'registration'>, redis: Redis): Promise
   ]);
   const elastic = connectElastic({ url, apiKey: config.PRIVACY_ELASTICSEARCH_API_KEY, ca: config.ELASTICSEARCH_CA });
   const macKey = keys.key('audit');
-  const pseudonymKey = keys.key('pseudonym');
   return {
     async shipped() {
       const { sequence } = await readAuditHead(redis);
@@ -92,6 +92,6 @@ async function auditLogOf(config: Config<'registration'>, redis: Redis): Promise
     },
     rewrite: (person, identity) =>
       rewriteEvents(elastic, prefix, person, (event) => withoutPerson(event, identity, macKey)),
-    pseudonymOf: (identity) => pseudonymOf(identity, pseudonymKey),
+    pseudonymsOf: (identity) => keysIn(keys, 'pseudonym').map((key) => pseudonymOf(identity, key)),
   };
 }

@@ -191,14 +191,19 @@ export const redisAdministrator = 'default';
 /**
  * Returns the ACL file: every user with the SHA-256 of its password, and the administrator, as `default`, who is a
  * stranger otherwise.
+ *
+ * @param older keys whose passwords are accepted too
  */
-export function aclFile(root: Secret): string {
-  const lines = redisUsers.map((user) => lineOf(user, redisPassword(root, user), rulesOf(user)));
-  return `${[lineOf(redisAdministrator, redisPassword(root, redisAdministrator), ['~*', '&*', '+@all']), ...lines].join('\n')}\n`;
+export function aclFile(root: Secret, older: readonly Secret[] = []): string {
+  const passwordsOf = (user: RedisUser | typeof redisAdministrator) =>
+    [root, ...older].map((key) => redisPassword(key, user));
+  const lines = redisUsers.map((user) => lineOf(user, passwordsOf(user), rulesOf(user)));
+  return `${[lineOf(redisAdministrator, passwordsOf(redisAdministrator), ['~*', '&*', '+@all']), ...lines].join('\n')}\n`;
 }
 
-function lineOf(user: string, password: string, rules: readonly string[]): string {
-  return `user ${user} on #${createHash('sha256').update(password).digest('hex')} ${rules.join(' ')}`;
+function lineOf(user: string, passwords: readonly string[], rules: readonly string[]): string {
+  const hashes = passwords.map((password) => `#${createHash('sha256').update(password).digest('hex')}`);
+  return `user ${user} on ${[...hashes, ...rules].join(' ')}`;
 }
 
 /** Returns the password of a user: HKDF-SHA-256 (RFC 5869) of `REDIS_ACL_KEY`, 32 bytes as base64url. */

@@ -6,7 +6,7 @@
  * tokens. `refresh:{hash}` and `user:{userId}` have one each. Each MAC is bound to the key of its record. Not authenticated
  * are the last activity, address and user agent, which are only shown, and by which nobody can outlive `endsAt`.
  *
- * A MAC does not prove that a record is the newest one. What an older record could give back is bounded by other means:
+ * A MAC does not prove that a record is the newest one. What an older record could restore is bounded by other means:
  * - its user has a newer generation, and the check needs the one of the record (`user:{userId}`);
  * - a process that has seen a newer generation of a user refuses an older one;
  * - a missing or changed record of a user begins a generation that is later than all before it;
@@ -69,12 +69,12 @@ const rememberedMax = 50_000;
 const triesMax = 50;
 
 /** Returns the MAC of what a check of a session trusts. */
-export function signSession(mac: RecordMac, sessionId: string, fields: CheckedFields): string {
+export function signSession(mac: Pick<RecordMac, 'sign'>, sessionId: string, fields: CheckedFields): string {
   return mac.sign(checkedOf(sessionId, fields));
 }
 
 /** Returns the MAC of the state of its refresh tokens. */
-export function signTokens(mac: RecordMac, sessionId: string, state: TokenState): string {
+export function signTokens(mac: Pick<RecordMac, 'sign'>, sessionId: string, state: TokenState): string {
   return mac.sign(tokensOf(sessionId, state));
 }
 
@@ -191,7 +191,8 @@ export function createPersonStates(redis: Redis, mac: RecordMac) {
     read: async (userId: string): Promise<PersonState | undefined> => (await readRecord(userId)).state,
 
     /**
-     * Changes the state. `next` may be called several times; it returns the state before to leave it.
+     * Changes the state. `next` may be called several times; it returns the state before to leave it, which then has a MAC of the
+     * current key.
      *
      * @throws {Failure} unavailable: it is changed by others all the time
      */
@@ -202,7 +203,9 @@ export function createPersonStates(redis: Redis, mac: RecordMac) {
       for (let tries = 0; tries < triesMax; tries++) {
         const { state: before, mac: read } = await readRecord(userId);
         const state = next(before);
-        if (state === undefined || state === before) return state;
+        // what an earlier key authenticates gets the current one, so that the earlier key can be removed
+        const isUnchanged = state === before && mac.isCurrent(read);
+        if (state === undefined || isUnchanged) return state;
         const { generation, kept = '', keptFrom, roles } = state;
         const fields = { generation, kept, keptFrom, roles: roles.join(','), mac: mac.sign(personOf(userId, state)) };
         if (await change(keys.user({ userId }), { mac: read, fields })) {

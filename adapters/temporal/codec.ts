@@ -68,7 +68,7 @@ export function createWorkflowCodec(keys: KeyRing, { isShown = false }: { isShow
 }
 
 /** Creates the codec of a role that hosts activities: it opens their inputs, and seals their results. */
-export function createActivityCodec(role: ActivityRole, keys: KeyRing): PayloadCodec {
+function createActivityCodec(role: ActivityRole, keys: KeyRing): PayloadCodec {
   const inputs = new Map([[`input-${role}`, keys.box(`input-${role}`)]]);
   const results = keys.box(`result-${role}`);
   return {

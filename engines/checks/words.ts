@@ -18,11 +18,6 @@ const words: readonly Word[] = [
   { pattern: /\b(un)?park(ed|ing)\b/gi, term: 'waiting for <dependency>' },
   { pattern: /\bhurr(y|ies|ied|ying)\b/gi, term: 'retried now' },
   { pattern: /\bhand(s|ed|ing)?[ -]?overs?\b/gi, term: 'send, or delivery attempt' },
-  {
-    pattern: /\b(un)?seal(s|ed|ing)?\b(?![ -](sender|provision))/gi,
-    term: 'encrypt, or one-time secret',
-    unless: /\bctx[.]Seal\(/,
-  },
   { pattern: /\bstand-ins?\b|\bstand(s|ing)? ins? for\b|\bstand Ins?\b/gi, term: 'fake' },
   { pattern: /\btrails?\b/gi, term: 'audit log' },
   { pattern: /\bset(s|ting)? aside\b(?! for fiction)/gi, term: 'dead letter' },

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { roles } from './roles.ts';
-import { apiKey, integer, key, list, optionalUrl, pem, url } from './schemas.ts';
+import { apiKey, integer, key, list, optionalKey, optionalUrl, pem, url } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the audit log and of Elasticsearch, which stores it. */
@@ -68,9 +68,16 @@ export const auditVariables = {
     example: 'ZXhhbXBsZS1vbmx5LWF1ZGl0LWtleS0zMi1ieXRlcyE=',
   },
   AUDIT_KEYS_OLD: {
-    about: 'earlier audit keys that still verify, separated by commas (docs/operate.md, Rotation of keys)',
+    about:
+      'earlier audit keys that still verify, and find the pseudonyms of a person, separated by commas (docs/operate.md, Rotation of keys)',
     roles: [],
     schema: list.pipe(z.array(key)),
+    default: '',
+  },
+  AUDIT_KEY_NEXT: {
+    about: 'the next audit key, which already verifies',
+    roles: [],
+    schema: optionalKey,
     default: '',
   },
 } satisfies Record<string, Variable>;

@@ -15,7 +15,7 @@ import {
 } from '../keyring.ts';
 import { conflictsIn } from './conflicts.ts';
 import type { Role } from './roles.ts';
-import { fileMark, type Secret } from './secret.ts';
+import { fileMark } from './secret.ts';
 import type { Variable } from './variable.ts';
 import { type Variables, variables, variablesOf } from './variables.ts';
 
@@ -76,13 +76,14 @@ export function readOperatorKeys(env: NodeJS.ProcessEnv, names: readonly RootNam
 
 function parseRoots(chosen: readonly RootName[], env: NodeJS.ProcessEnv, problems: string[]): Roots {
   const olderOf = (name: RootName) => `${name.replace('KEY', 'KEYS')}_OLD`;
+  const nextOf = (name: RootName) => `${name}_NEXT`;
   const table: Record<string, Variable> = variables;
   const rows = chosen
-    .flatMap((name) => [name, olderOf(name)])
+    .flatMap((name) => [name, olderOf(name), nextOf(name)])
     .flatMap((name): [string, Variable][] => (table[name] === undefined ? [] : [[name, table[name]]]));
   const values = parseAll(rows, env, { problems });
   return Object.fromEntries(
-    chosen.map((name) => [name, [values[name], ...((values[olderOf(name)] ?? []) as Secret[])]]),
+    chosen.map((name) => [name, { current: values[name], older: values[olderOf(name)], next: values[nextOf(name)] }]),
   ) as unknown as Roots;
 }
 

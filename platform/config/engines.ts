@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import { type Role, roles, rolesWithTemporal } from './roles.ts';
-import { apiKey, flag, optional, optionalKey, optionalSecret, pem, places, text, url } from './schemas.ts';
+import { apiKey, flag, key, list, optional, optionalKey, optionalSecret, pem, places, text, url } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 const rolesWithDatabase = ['api', 'gateway', 'registration'] as const satisfies Role[];
@@ -46,6 +47,12 @@ export const engineVariables = {
       'the passwords of the users of Redis are derived from it (`vyry redis-acl`): 32 bytes in base64; processes are started with the user of their role where it is set',
     roles: [],
     schema: optionalKey,
+    default: '',
+  },
+  REDIS_ACL_KEYS_OLD: {
+    about: 'earlier keys of REDIS_ACL_KEY whose passwords Redis still accepts, separated by commas',
+    roles: [],
+    schema: list.pipe(z.array(key)),
     default: '',
   },
   REDIS_SENTINELS: {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseKeyRing, purposesOf } from '../keyring.ts';
 import { type Role, roles } from './roles.ts';
-import { key, list, parsed } from './schemas.ts';
+import { key, list, optionalKey, parsed } from './schemas.ts';
 import type { Variable } from './variable.ts';
 
 /** Variables of the keys that encrypt, authenticate and hash data. */
@@ -20,9 +20,15 @@ export const keyVariables = {
     example: 'ZXhhbXBsZS1vbmx5LXBheWxvYWQta2V5LTMyLWJ5dGU=',
   },
   PAYLOAD_KEYS_OLD: {
-    about: 'further payload keys that decrypt and verify, separated by commas (docs/operate.md, Rotation of keys)',
+    about: 'earlier payload keys that still decrypt and verify, separated by commas (docs/operate.md, Rotation of keys)',
     roles: [],
     schema: list.pipe(z.array(key)),
+    default: '',
+  },
+  PAYLOAD_KEY_NEXT: {
+    about: 'the next payload key, which already decrypts and verifies',
+    roles: [],
+    schema: optionalKey,
     default: '',
   },
   DATA_KEY: {
@@ -34,9 +40,15 @@ export const keyVariables = {
   },
   DATA_KEYS_OLD: {
     about:
-      'further data keys that decrypt, are looked up and verify, separated by commas (docs/operate.md, Rotation of keys)',
+      'earlier data keys that still decrypt, are looked up and verify, separated by commas (docs/operate.md, Rotation of keys)',
     roles: [],
     schema: list.pipe(z.array(key)),
+    default: '',
+  },
+  DATA_KEY_NEXT: {
+    about: 'the next data key, which already decrypts, is looked up and verifies',
+    roles: [],
+    schema: optionalKey,
     default: '',
   },
 } satisfies Record<string, Variable>;

@@ -7,7 +7,7 @@ import { createCodecOf } from '../../adapters/temporal/codec.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { type Role, roles, type TemporalRole } from '../../platform/config/roles.ts';
 import { newToken, tokenHash } from '../../platform/crypto.ts';
-import { boxes, type KeyRing, parseKeyRing } from '../../platform/keyring.ts';
+import { boxes, type KeyPurpose, type KeyRing, parseKeyRing } from '../../platform/keyring.ts';
 import { startRegistration } from '../support/client.ts';
 import { withSystem } from '../support/with-system.ts';
 
@@ -113,6 +113,35 @@ describe('a stolen worker', () => {
       createCodecOf('delivery', ringOf('delivery')).decode(results.slice(0, 1)),
       /does not open|No key/,
     );
+  });
+
+  it('finds, reads and guesses nothing of accounts in MongoDB unless it owns them', async () => {
+    const ada = await person({ username: 'ada.stolen', email: 'ada.stolen@example.org', phone: '+447911000777' });
+    const user = await behind.database.collection('users').findOne({ _id: ada.userId as never });
+    const claims = await behind.claimsOf(ada.userId);
+    assert.ok(user && claims.length > 0);
+    const stored = JSON.stringify([user, claims]);
+    for (const known of [ada.mail, ada.phone]) assert.equal(stored.includes(known), false);
+    const owners = ['api', 'registration'];
+    for (const role of roles) {
+      const keys = ringOf(role);
+      const hasAddress = 'DATABASE_URL' in system.processes.env(role);
+      assert.equal(hasAddress, [...owners, 'gateway'].includes(role), role);
+      for (const purpose of ['field', 'identity', 'pepper', 'push'] as const) {
+        if (owners.includes(role)) assert.ok(keys.key(purpose).length > 0, `${role} ${purpose}`);
+        else assert.throws(() => keys.key(purpose), /has no key/, `${role} ${purpose}`);
+      }
+      // with every key that it has
+      const shared = keys.purposes.filter((purpose) => !purpose.includes('+')) as KeyPurpose[];
+      const opened = shared.filter((purpose) => {
+        try {
+          return keys.cipher(purpose).decryptText(String(user.emailEncrypted)) === ada.mail;
+        } catch {
+          return false;
+        }
+      });
+      assert.deepEqual(opened, owners.includes(role) ? ['field'] : [], role);
+    }
   });
 
   it('starts with the keys of its own role only', () => {

@@ -2,14 +2,17 @@
 /** The whole product on a Redis Cluster of three nodes, which refuses each command with keys of two nodes. */
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
+import { redisUrlOf } from '../../adapters/redis/acl.ts';
+import { checkRedisUsers } from '../../cli/checks/redis-users.ts';
 import { checkRedis } from '../../cli/checks/stores.ts';
 import { readConfig } from '../../platform/config/config.ts';
 import { journeyVariables, liveThrough } from '../support/engine-journey.ts';
-import { startOwnCluster, variablesFor } from '../support/redis-servers.ts';
+import { newAclKey, startOwnCluster, variablesFor } from '../support/redis-servers.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 
-const cluster = await startOwnCluster();
-const env = { ...journeyVariables, ...variablesFor(cluster.place) };
+const aclKey = newAclKey();
+const cluster = await startOwnCluster({ aclKey });
+const env = { ...journeyVariables, ...variablesFor(cluster.place), REDIS_ACL_KEY: aclKey.reveal() };
 const system = await startOwnTestSystem({ env });
 after(async () => {
   await system.stop();
@@ -21,8 +24,13 @@ describe('on a Redis Cluster of three nodes', () => {
     await liveThrough(system.ready);
     const sizes = await Promise.all(cluster.nodes.map(({ redis }) => redis.dbsize()));
     assert.ok(Math.min(...sizes) > 0, `keys by node: ${sizes}`);
-    const [, arrangement] = await checkRedis(system.processes.env('api'));
+    const operator = { ...system.processes.env('api'), REDIS_URL: redisUrlOf(cluster.place.url, aclKey, 'operator') };
+    const [, arrangement] = await checkRedis(operator);
     assert.match(arrangement?.about ?? '', /cluster of 3 primaries, 3 without a replica/);
+    assert.deepEqual(
+      (await checkRedisUsers(operator)).map(({ verdict, about }) => [verdict, about]),
+      [['ok', '8 users have their rights']],
+    );
   });
 
   it('does not start with MESSAGE_DURABILITY=replica, because WAIT covers one node', () => {

@@ -9,14 +9,20 @@ import { call } from '../support/client.ts';
 import { journeyVariables, logInAgain, register, stayLoggedIn, write } from '../support/engine-journey.ts';
 import { acceptEachOther, messageTo, textOf } from '../support/messages.ts';
 import { processOf } from '../support/outages.ts';
-import { startOwnSentinels, variablesFor } from '../support/redis-servers.ts';
+import { newAclKey, startOwnSentinels, variablesFor } from '../support/redis-servers.ts';
 import { must } from '../support/registrations.ts';
 import { createRestClient } from '../support/rest-client.ts';
 import { startOwnTestSystem } from '../support/system.ts';
 import { hangMs, until } from '../support/until.ts';
 
-const sentinels = await startOwnSentinels();
-const env = { ...journeyVariables, ...variablesFor(sentinels.place), MESSAGE_DURABILITY: 'replica' };
+const aclKey = newAclKey();
+const sentinels = await startOwnSentinels(aclKey);
+const env = {
+  ...journeyVariables,
+  ...variablesFor(sentinels.place),
+  REDIS_ACL_KEY: aclKey.reveal(),
+  MESSAGE_DURABILITY: 'replica',
+};
 const system = await startOwnTestSystem({ env });
 after(async () => {
   await system.stop();

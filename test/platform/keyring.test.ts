@@ -17,10 +17,10 @@ import {
 } from '../../platform/keyring.ts';
 
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));
-const rootsOf = (current: Secret, ...older: Secret[]): Roots => ({
-  PAYLOAD_KEY: [current, ...older],
-  DATA_KEY: [current, ...older],
-  AUDIT_KEY: [current, ...older],
+const rootsOf = (current: Secret, beside: { older?: Secret[]; next?: Secret } = {}): Roots => ({
+  PAYLOAD_KEY: { current, ...beside },
+  DATA_KEY: { current, ...beside },
+  AUDIT_KEY: { current, ...beside },
 });
 
 describe('HPKE', () => {
@@ -65,7 +65,7 @@ describe('the keys of a role', () => {
       const text = deriveKeys(role, roots);
       assert.equal(text, deriveKeys(role, roots));
       assert.deepEqual(parseKeyRing(text).purposes, purposesOf(role));
-      for (const root of Object.values(roots)) assert.equal(text.includes(root[0].reveal()), false);
+      for (const root of Object.values(roots)) assert.equal(text.includes(root.current.reveal()), false);
     }
     assert.deepEqual(purposesOf('audit'), ['audit', 'pseudonym']);
     assert.deepEqual(purposesOf('operator').length, Object.keys(keyPurposes).length + Object.keys(boxes).length * 3);
@@ -100,10 +100,10 @@ describe('the keys of a role', () => {
 
   it('rotate: old keys open, verify and are looked up while the new one seals', () => {
     const [old, current] = [newRoot(), newRoot()];
-    const [before, between, after] = [rootsOf(old, current), rootsOf(current, old), rootsOf(current)].map((roots) =>
-      parseKeyRing(deriveKeys('operator', roots)),
-    );
-    assert.ok(before && between && after);
+    const ringOf = (roots: Roots) => parseKeyRing(deriveKeys('operator', roots));
+    const before = ringOf(rootsOf(old, { next: current }));
+    const between = ringOf(rootsOf(current, { older: [old] }));
+    const after = ringOf(rootsOf(current));
     const [cipherText, mac] = [before.cipher('secret').encryptText('x'), before.mac('session').sign(['x'])];
     const sealed = before.box('secret-directory').sealText('x', '');
     assert.equal(between.cipher('secret').decryptText(cipherText), 'x');
@@ -114,7 +114,11 @@ describe('the keys of a role', () => {
     assert.equal(before.cipher('secret').decryptText(between.cipher('secret').encryptText('y')), 'y');
     assert.throws(() => after.cipher('secret').decryptText(cipherText), /No key/);
     assert.equal(after.mac('session').verify(mac, ['x']), false);
-    assert.deepEqual(between.lasting('limit'), parseKeyRing(deriveKeys('operator', rootsOf(old))).key('limit'));
+    assert.deepEqual([before.mac('session').isCurrent(mac), between.mac('session').isCurrent(mac)], [true, false]);
+    // limits count anew once, when the old key is removed
+    const first = ringOf(rootsOf(old)).lasting('limit');
+    assert.deepEqual([before, between].map((ring) => ring.lasting('limit')), [first, first]);
+    assert.notDeepEqual(after.lasting('limit'), first);
   });
 
   it('are refused in another form, without a part of a key in the message', () => {

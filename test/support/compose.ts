@@ -82,7 +82,10 @@ function deriveCommands(): string {
   const block = /```sh\n( *docker compose build operator\n.*?)```/s.exec(read('docs/deploy.md'))?.[1];
   assert.ok(block, 'docs/deploy.md has the commands');
   const [build = '', tool = '', ...rest] = block.split('\n');
-  assert.match(`${build}\n${tool}`, /^ *docker compose build operator\n *vyry\(\) \{ docker compose run .* operator "\$@"; \}$/);
+  assert.match(
+    `${build}\n${tool}`,
+    /^ *docker compose build operator\n *vyry\(\) \{ docker compose run .* operator "\$@"; \}$/,
+  );
   return [`vyry() { "$NODE" "$CLI" "$@"; }`, ...rest].join('\n');
 }
 
@@ -91,10 +94,12 @@ export async function makeEnvFile(): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'vyry-compose-'));
   await run('sh', ['-c', envCommand()], { cwd: folder });
   const { environment = {} } = readCompose().services.operator ?? {};
-  const roots = Object.entries(environment).filter(([name]) => /^(PAYLOAD|DATA|AUDIT|REDIS)_(KEY|ACL_KEY|URL)/.test(name));
+  const roots = Object.entries(environment).filter(([name]) =>
+    /^(PAYLOAD|DATA|AUDIT|REDIS)_(KEY|ACL_KEY|URL)/.test(name),
+  );
   const own = secretPlaces(Object.fromEntries(roots), {}, folder);
   const tool = { NODE: process.execPath, CLI: join(root, 'cli', 'main.ts'), PATH: process.env.PATH };
-  await run('bash', ['-euo', 'pipefail', '-c', deriveCommands()], { cwd: folder, env: { ...own, ...tool } });
+  await run('bash', ['--norc', '-euo', 'pipefail', '-c', deriveCommands()], { cwd: folder, env: { ...own, ...tool } });
   return {
     folder,
     file: join(folder, '.env'),

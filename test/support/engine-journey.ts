@@ -38,13 +38,17 @@ export async function register(
   return { person, userId: user.userId, deviceId: own.deviceId, registrationId, token, refreshToken, identity };
 }
 
-/** Logs in by a code and the password, which is the second message that the person gets. */
-export async function logInAgain({ apiUrl, outboxUrl }: Destination, { person }: Traveller): Promise<void> {
+/** Logs in by a code and the password; the code is the second message that the person gets, if no other. */
+export async function logInAgain(
+  { apiUrl, outboxUrl }: Destination,
+  { person }: Traveller,
+  messages = 2,
+): Promise<void> {
   const api = createRestClient(apiUrl);
   const { body: begun } = await must(api.beginLogInAlias({ body: { identifier: person.username } }), 202);
   const proof = {
     loginId: begun.loginId,
-    code: await codeFor(outboxUrl, person.phone, 2),
+    code: await codeFor(outboxUrl, person.phone, messages),
     password: person.newPassword,
   };
   const { body } = await must(api.verifyAlias({ body: proof }));

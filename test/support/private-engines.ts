@@ -15,6 +15,7 @@ import {
 import { startDirectory } from '../../engines/ldap.ts';
 import { startRedis } from '../../engines/redis.ts';
 import { testEngines } from './engines.ts';
+import { newAclKey } from './redis-servers.ts';
 import { startGrpcProxy, startHttpProxy, startTlsProxy, type TlsProxy } from './tls-proxies.ts';
 
 /** The engines, and how a system reaches them. */
@@ -38,13 +39,14 @@ export async function startPrivateEngines(folder: DataFolder): Promise<PrivateEn
   const path = join(folder.path, 'tls');
   const certificates = await createCertificates(path, 'valid');
   const client = await createClientCertificate(path, 'vyry');
+  const aclKey = newAclKey();
   const temporalKeys = [newKey()];
   const elasticKeys = [newKey()];
   const keyFiles = { temporal: join(path, 'temporal-key'), elastic: join(path, 'elastic-key') };
   await writeFile(keyFiles.temporal, temporalKeys.join());
   await writeFile(keyFiles.elastic, `${elasticKeys}\n`);
   const [redis, directory, temporal, mongo, elastic] = await Promise.all([
-    startRedis({ folder, appendfsync: 'always', tls: certificates }),
+    startRedis({ folder, appendfsync: 'always', tls: certificates, aclKey }),
     startDirectory(folder, { certificate: 'valid' }),
     startGrpcProxy(temporalAddress, { certificates, apiKeys: temporalKeys }),
     startTlsProxy(Number(new URL(databaseUrl).port), { certificates }),
@@ -60,6 +62,7 @@ export async function startPrivateEngines(folder: DataFolder): Promise<PrivateEn
   return {
     env: {
       REDIS_URL: redis.url,
+      REDIS_ACL_KEY: aclKey.reveal(),
       ...certificateOf('REDIS'),
       TEMPORAL_ADDRESS: temporal.address,
       TEMPORAL_SERVER_NAME: 'localhost',

@@ -43,7 +43,7 @@ export const testSessionMacs = {
 /** Returns a box with random keys, that seals and opens. */
 export function testBox(name: BoxName = 'secret-registration'): Box {
   const root = new Secret(randomBytes(32).toString('base64'));
-  const roots = { PAYLOAD_KEY: [root], DATA_KEY: [root], AUDIT_KEY: [root] } as const;
+  const roots = { PAYLOAD_KEY: { current: root }, DATA_KEY: { current: root }, AUDIT_KEY: { current: root } };
   return parseKeyRing(deriveKeys('operator', roots)).box(name);
 }
 

@@ -64,11 +64,11 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
   });
 }
 
-/** Like `startTestSystem`, with workers of its own: for tests of the processes themselves, or of all stored data. */
+/** Like `startTestSystem`, with workers of its own: for tests of the processes themselves, or of all stored data. With `engines` it uses those. */
 export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   const name = `test-${randomBytes(6).toString('hex')}`;
-  const own = await startOwnEngines(folder).catch(async (err: unknown) => {
+  const own = await (options.engines === undefined ? startOwnEngines(folder) : Promise.resolve({})).catch(async (err: unknown) => {
     await folder.close();
     throw err;
   });
@@ -103,7 +103,8 @@ function enginesFor(isAudited: boolean): EngineUrls {
   return isAudited && elasticsearchUrl !== undefined ? { ...engines, elasticsearchUrl } : engines;
 }
 
-async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
+/** Starts the engines of a system of a test's own: Redis and the fakes. */
+export async function startOwnEngines(folder: DataFolder): Promise<Partial<EngineUrls>> {
   const redis = await startRedis({ folder, appendfsync: 'always', aclKey: aclKeyIn(folder) });
   const { outboxUrl, twilioUrl, smtpUrl, webpushUrl, apnsUrl, captchaUrls, signalServerUrl } =
     await startOutbox(folder);

@@ -1,15 +1,15 @@
 // @rerun never
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
-import { compareUsers, type RedisUser, redisUrlOf, redisUsers, rulesOf } from '../../../adapters/redis/acl.ts';
+import { aclFile, compareUsers, type RedisUser, redisUrlOf, redisUsers, rulesOf } from '../../../adapters/redis/acl.ts';
 import { connectRedis, type Redis } from '../../../adapters/redis/connect.ts';
 import { type ChannelFamily, channelFamilies, type KeyFamily, keyFamilies } from '../../../adapters/redis/keys.ts';
 import { type Role, roles } from '../../../platform/config/roles.ts';
-import { Secret } from '../../../platform/config/secret.ts';
-import { type OwnRedis, startOwnRedis } from '../../support/redis-servers.ts';
+import type { Secret } from '../../../platform/config/secret.ts';
+import { newAclKey, type OwnRedis, startOwnRedis } from '../../support/redis-servers.ts';
 
-const aclKey = new Secret(randomBytes(32).toString('base64'));
+const aclKey = newAclKey();
 let server: OwnRedis;
 const connections: Redis[] = [];
 
@@ -147,6 +147,30 @@ describe('the users of Redis', () => {
     await connectAs('audit').ping();
     await assert.rejects(connectAs('audit').hset('session:a', 'userId', 'ada'), /NOPERM/);
     await assert.rejects(connectAs('delivery').eval("return redis.call('GET', 'secret:a')", 0), /NOPERM|can't access/);
+  });
+});
+
+describe('aclFile()', () => {
+  it('accepts the passwords of earlier keys as well, until they are removed, and connections go on', async () => {
+    const next = newAclKey();
+    await using own = await startOwnRedis({ aclKey });
+    const [, file = ''] = (await own.redis.config('GET', 'aclfile')) as [string, string];
+    const as = (key: Secret) => {
+      const connection = connectRedis(redisUrlOf(own.engine.url, key, 'api'), () => undefined);
+      connections.push(connection);
+      return connection;
+    };
+    const before = as(aclKey);
+    await before.set('session:a', '1');
+    await writeFile(file, aclFile(next, [aclKey]));
+    await own.redis.acl('LOAD');
+    await before.set('session:a', '2');
+    assert.deepEqual(await Promise.all([aclKey, next].map((key) => as(key).get('session:a'))), ['2', '2']);
+    await writeFile(file, aclFile(next));
+    await as(next).ping();
+    await own.redis.acl('LOAD');
+    assert.equal(await as(next).get('session:a'), '2');
+    await assert.rejects(as(aclKey).get('session:a'), /WRONGPASS/);
   });
 });
 

@@ -124,6 +124,8 @@ describe('checkDurability()', () => {
     assert.match((await checkDurability(redis, 'memory')).warnings.join(), /stream-node-max-bytes of Redis is 4096/);
     await redis.acl('SETUSER', 'limited', 'on', '>word', '~*', '&*', '+@all', '-config');
     const limited = connectRedis(engine.url.replace('//', '//limited:word@'), () => undefined);
+    assert.match((await checkDurability(limited, 'disk')).problems.join(), /no append-only file/);
+    await redis.config('SET', 'appendonly', 'yes');
     const { problems, warnings } = await checkDurability(limited, 'disk');
     assert.deepEqual([problems, warnings.length], [[], 1]);
     limited.disconnect();

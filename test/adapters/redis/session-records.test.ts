@@ -1,8 +1,10 @@
 // @rerun never
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import type { Redis } from '../../../adapters/redis/connect.ts';
 import { type AuthSessions, createAuthSessions, createSessionEnds } from '../../../adapters/redis/sessions.ts';
+import { createRecordMac, type DerivedKey } from '../../../platform/crypto.ts';
 import { connectTestRedis, testSessionMacs, uniqueName } from '../../support/redis.ts';
 
 let redis: Redis;
@@ -97,6 +99,28 @@ describe('somebody who can write to Redis, and has no key', () => {
     assert.deepEqual([await isValid(ada), await isValid(next)], [false, false], 'no user');
     assert.equal(await isValid(await begin(ada)), true);
     assert.equal(await isValid(ada), false);
+  });
+});
+
+describe('a rotation of the key', () => {
+  it('gives sessions MACs of the current key with their next refresh, so that the earlier key can be removed', async () => {
+    const [earlier, current] = ['00000002', '00000003'].map((id) => ({ id, key: randomBytes(32) }));
+    assert.ok(earlier && current);
+    const storeWith = (...keys: [DerivedKey, ...DerivedKey[]]) =>
+      createAuthSessions(redis, { sessions: createRecordMac(keys), persons: createRecordMac(keys) });
+    const [userId, sessionId, refresh] = [uniqueName('user'), uniqueName('session'), uniqueName()];
+    const own = { ip: '', userAgent: '', idleMs: 600_000, lifeMs: 3_600_000 };
+    const [before, between, afterwards] = [storeWith(earlier), storeWith(current, earlier), storeWith(current)];
+    await before.create({ sessionId, userId, roles: ['user'], ...own }, { hash: refresh, seconds: 600 });
+    const of = { sessionId, userId };
+    assert.ok(await between.read(of));
+    assert.equal(await afterwards.read(of), undefined);
+    const owner = await between.findByRefresh(refresh);
+    assert.ok(owner);
+    const renewed = successor();
+    assert.equal((await between.rotate(owner, refresh, renewed, { roles: ['user'] })).outcome, 'rotated');
+    assert.deepEqual((await afterwards.read(of))?.roles, ['user']);
+    assert.ok(await afterwards.findByRefresh(renewed.hash));
   });
 });
 
