@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mongoose from 'mongoose';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { hashesWith } from '../adapters/mongo/identity-hashes.ts';
 import { migrate } from '../adapters/mongo/migrate.ts';
-import { readOperatorKeys } from '../platform/config/config.ts';
+import { givenValues, readOperatorKeys, readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { keysIn } from '../platform/keyring.ts';
 import { startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -151,18 +153,16 @@ async function downloadMongod(folder: DataFolder): Promise<string> {
 /**
  * Runs the migrations that a database lacks, as `npx vyry migrate` does.
  *
- * @param env has the root key of the data
+ * @param env has the root key of the data, and the certificates for MongoDB
  * @throws {Error} one failed, or the database does not answer
  */
 export async function migrateDatabase(url: string, env: NodeJS.ProcessEnv): Promise<void> {
   const hashOf = hashesWith(keysIn(readOperatorKeys(env, ['DATA_KEY']), 'identity'));
-  const connection = mongoose.createConnection(url, { autoIndex: false, autoCreate: false });
-  try {
-    await connection.asPromise();
-    await migrate(connection, { hashOf });
-  } finally {
-    await connection.close();
-  }
+  const names = namesFrom('DATABASE_');
+  const config = readVariables(names, { ...givenValues(names, env), DATABASE_URL: url });
+  await using database = connectMongo(readMongoPlace(config), () => undefined);
+  await database.ping();
+  await migrate(database.connection, { hashOf });
 }
 
 async function ping(url: string): Promise<void> {

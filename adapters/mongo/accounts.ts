@@ -17,7 +17,7 @@ import { currentNumber } from '../../domain/renumbered-numbers.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { isDuplicateKey } from './connect.ts';
 import { createDirectoryLinks } from './directory-links.ts';
-import { claimIds, type HashOf, hashesWith, phonesOf } from './identity-hashes.ts';
+import { claimGroups, claimIds, type HashOf, hashesWith, phonesOf } from './identity-hashes.ts';
 import { type AroundChange, changesAround } from './person-changes.ts';
 
 /** A new account. Passwords and PINs are Argon2id hashes in PHC format. */
@@ -197,7 +197,8 @@ function createClaims({ users, claims, hashOf }: Omit<Collections, 'cipher'>) {
      */
     async claim(userId: string, identity: ContactIdentity): Promise<boolean> {
       const isOfDirectory = identity.directoryId !== undefined;
-      const ids = claimIds(identity, hashOf);
+      // in the same order by every process, whichever of the keys is its current one
+      const ids = claimGroups(identity, hashOf).flatMap((group) => group.toSorted());
       const lookalike = isOfDirectory ? ids.filter(isLookalike) : [];
       const isClaimed = await claimAll(
         claims,

@@ -48,7 +48,7 @@ export function createReencryption(connection: Connection, hashKeys: readonly [B
         .lean();
       let changed = 0;
       for (const user of page) {
-        const hasClaims = await moveClaims(claims, user._id, claimGroups(identityOf(user, cipher), hashOf));
+        const hasClaims = await moveClaims({ users, claims }, user._id, claimGroups(identityOf(user, cipher), hashOf));
         const isMoved = await moveFields(
           users,
           user,
@@ -77,8 +77,15 @@ function identityOf(user: UserDocument, cipher: Cipher): ContactIdentity {
   };
 }
 
-/** Adds the claims by the current key to those that the user has by another one. Returns whether any was missing. */
-async function moveClaims(claims: Model<ClaimDocument>, userId: string, groups: string[][]): Promise<boolean> {
+/**
+ * Adds the claims by the current key to those that the user has by another one. Returns whether any was missing. Somebody
+ * else may hold one whose attempt to claim the same failed, or was terminated: such a user has no account, and loses it.
+ */
+async function moveClaims(
+  { users, claims }: { users: Model<UserDocument>; claims: Model<ClaimDocument> },
+  userId: string,
+  groups: string[][],
+): Promise<boolean> {
   let isMoved = false;
   for (const group of groups.filter(({ length }) => length > 1)) {
     const [known] = await claims.find({ _id: trusted({ $in: group }), userId }).lean();
@@ -90,6 +97,13 @@ async function moveClaims(claims: Model<ClaimDocument>, userId: string, groups: 
       { upsert: true },
     );
     isMoved ||= upsertedCount > 0;
+    const holder = upsertedCount > 0 ? undefined : await claims.findOne({ _id: current }).lean();
+    if (!holder || holder.userId === userId || (await users.exists({ _id: holder.userId })) !== null) continue;
+    const { modifiedCount } = await claims.updateOne(
+      { _id: current, userId: holder.userId },
+      { $set: { userId, createdAt: known.createdAt } },
+    );
+    isMoved ||= modifiedCount > 0;
   }
   return isMoved;
 }
