@@ -1,8 +1,9 @@
 /** `vyry migrate`: brings the database to what this build needs. */
-import { connectMongo } from '../adapters/mongo/connect.ts';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { migrate, readMigrations } from '../adapters/mongo/migrate.ts';
 import { migrations } from '../adapters/mongo/migrations/all.ts';
 import { readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { deriveKey, keyedHash } from '../platform/crypto.ts';
 import type { Command } from './command.ts';
 
@@ -16,9 +17,9 @@ export const migration: Command = {
   ].join('\n'),
   options: { list: { about: 'only list those that are missing' } },
   async run({ flags, env, show, terminal }) {
-    const config = readVariables(['DATABASE_URL', 'DATA_KEY'], env);
+    const config = readVariables([...namesFrom('DATABASE_'), 'DATA_KEY'], env);
     const hashKey = deriveKey(config.DATA_KEY, 'identity');
-    await using database = connectMongo(config.DATABASE_URL, () => undefined);
+    await using database = connectMongo(readMongoPlace(config), () => undefined);
     if (flags.has('list')) {
       const { pending } = await readMigrations(database.connection);
       const lines = migrations.filter(({ id }) => pending.includes(id)).map(({ id, about }) => `${id}: ${about}`);

@@ -3,8 +3,10 @@ import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import mongoose from 'mongoose';
+import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
 import { migrate } from '../adapters/mongo/migrate.ts';
-import { Secret } from '../platform/config/secret.ts';
+import { givenValues, readVariables } from '../platform/config/config.ts';
+import { namesFrom } from '../platform/config/variables.ts';
 import { deriveKey, keyedHash } from '../platform/crypto.ts';
 import { startChild } from './child.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -148,19 +150,17 @@ async function downloadMongod(folder: DataFolder): Promise<string> {
 }
 
 /**
- * Runs the migrations that a database lacks, as `npx vyry migrate` does.
+ * Runs the migrations that a database lacks, as `npx vyry migrate` does, with the same variables.
  *
  * @throws {Error} one failed, or the database does not answer
  */
-export async function migrateDatabase(url: string, dataKey: string): Promise<void> {
-  const hashKey = deriveKey(new Secret(dataKey), 'identity');
-  const connection = mongoose.createConnection(url, { autoIndex: false, autoCreate: false });
-  try {
-    await connection.asPromise();
-    await migrate(connection, { hashOf: (kind, value) => keyedHash(hashKey, kind, value) });
-  } finally {
-    await connection.close();
-  }
+export async function migrateDatabase(env: Record<string, string | undefined>): Promise<void> {
+  const names = [...namesFrom('DATABASE_'), 'DATA_KEY'] as const;
+  const config = readVariables(names, givenValues(names, env));
+  const hashKey = deriveKey(config.DATA_KEY, 'identity');
+  await using database = connectMongo(readMongoPlace(config), () => undefined);
+  await database.ping();
+  await migrate(database.connection, { hashOf: (kind, value) => keyedHash(hashKey, kind, value) });
 }
 
 async function ping(url: string): Promise<void> {
