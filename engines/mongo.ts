@@ -151,16 +151,17 @@ async function downloadMongod(folder: DataFolder): Promise<string> {
 }
 
 /**
- * Runs the migrations that a database lacks, as `npx vyry migrate` does.
+ * Runs the migrations that a database lacks, as `npx vyry migrate` does, with the same variables.
  *
- * @param env has the root key of the data, and the certificates for MongoDB
  * @throws {Error} one failed, or the database does not answer
  */
-export async function migrateDatabase(url: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const hashOf = hashesWith(keysIn(readOperatorKeys(env, ['DATA_KEY']), 'identity'));
-  const names = namesFrom('DATABASE_');
-  const config = readVariables(names, { ...givenValues(names, env), DATABASE_URL: url });
-  await using database = connectMongo(readMongoPlace(config), () => undefined);
+export async function migrateDatabase(env: Record<string, string | undefined>): Promise<void> {
+  const given = givenValues([...namesFrom('DATABASE_'), ...namesFrom('DATA_')], env);
+  const hashOf = hashesWith(keysIn(readOperatorKeys(given, ['DATA_KEY']), 'identity'));
+  await using database = connectMongo(
+    readMongoPlace(readVariables(namesFrom('DATABASE_'), given)),
+    () => undefined,
+  );
   await database.ping();
   await migrate(database.connection, { hashOf });
 }

@@ -135,7 +135,7 @@ async function startParts(folder: DataFolder, options: SystemOptions): Promise<S
   const databaseUrl = withDatabase(env.DATABASE_URL || urls.databaseUrl, options.database);
   await Promise.all([
     ensureNamespace(urls.temporalAddress, namespace),
-    migrateDatabase(databaseUrl, { ...env, DATA_KEY: env.DATA_KEY || secrets.DATA_KEY }),
+    migrateDatabase({ ...env, DATABASE_URL: databaseUrl, DATA_KEY: env.DATA_KEY || secrets.DATA_KEY }),
   ]);
   const processes = await startProcesses(folder, {
     urls,

@@ -1,7 +1,7 @@
 /**
  * The version of a worker in Temporal (Worker Deployment Versioning). Each task of a pinned workflow, and each activity
  * that it schedules, goes to workers of the version that began it; a workflow that upgrades goes to the current version.
- * A workflow is pinned unless it declares otherwise with `setWorkflowOptions`.
+ * A workflow is pinned unless the client that started it said otherwise.
  * https://docs.temporal.io/worker-versioning
  */
 import type { WorkerOptions } from '@temporalio/worker';

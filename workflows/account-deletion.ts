@@ -29,7 +29,6 @@ import {
   ParentClosePolicy,
   proxyActivities,
   setHandler,
-  setWorkflowOptions,
   startChild,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
@@ -60,10 +59,6 @@ const erasing = proxyActivities<ErasureActivities>({
   heartbeatTimeout,
   retry: { ...retry, maximumInterval: '1m' },
 });
-
-// it lives for weeks, so a deploy moves it: recorded histories are replayed against every change
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, accountDeletion);
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, accountErasure);
 
 /** Plans a deletion and starts the erasure when it is due. Returns the outcome. */
 export async function accountDeletion(input: AccountDeletionInput): Promise<DeletionOutcome> {

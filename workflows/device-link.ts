@@ -21,7 +21,6 @@ import {
   getExternalWorkflowHandle,
   proxyActivities,
   setHandler,
-  setWorkflowOptions,
   sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
@@ -73,9 +72,6 @@ const { endLink, findLinkedDevice, readIdentityKey } = proxyActivities<LinkActiv
   heartbeatTimeout,
   retry,
 });
-
-// it waits for hours, so a deploy moves it: recorded histories are replayed against every change
-setWorkflowOptions({ versioningBehavior: 'AUTO_UPGRADE' }, deviceLink);
 
 /** Executes a link. Returns how it ended. */
 export async function deviceLink(input: DeviceLinkInput): Promise<LinkEnd> {

@@ -103,6 +103,8 @@ export interface WorkflowStart<W extends Workflow> {
   typedSearchAttributes?: SearchAttributePair[];
   /** Longest wait for the result of the update. */
   waitMs?: number;
+  /** For a workflow that waits for longer than a build should run: a deploy moves it. */
+  versioningOverride?: 'AUTO_UPGRADE';
 }
 
 /**

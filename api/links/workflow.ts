@@ -33,6 +33,8 @@ export async function startLinkWorkflow(deps: Pick<ApiDeps, 'temporal'>, link: O
         ...(claimedBy !== undefined && { claimedBy }),
       },
     ],
+    // it waits for hours, so a deploy moves it: recorded histories are replayed against every change
+    versioningOverride: 'AUTO_UPGRADE',
     typedSearchAttributes: [
       ...userAttributesOf(userId),
       ...(stateAttributesOf({ state: 'pending' }).filter(({ value }) => value !== null) as never[]),

@@ -38,6 +38,8 @@ export async function deleteAccount(
     args: [asked] as [typeof asked],
     staticSummary: 'Deletion of an account',
     typedSearchAttributes: userAttributesOf(userId),
+    // it lives for weeks: recorded histories are replayed against every change
+    versioningOverride: 'AUTO_UPGRADE' as const,
   };
   const { deletionId, effectiveAt } = await updateWithStart(deps, start, planDeletion, []).catch(refuseWhenOver);
   const [deletionToken = ''] = deps.deletionTokens(deletionId);

@@ -33,7 +33,7 @@ const workers = 3;
 
 /** The variables of an operator, some of them replaced. */
 const without = (...names: string[]) => {
-  const all = { ...system.processes.env('api'), ...system.processes.env('directory'), ...engines.env };
+  const all = { ...engines.env, ...system.processes.env('api'), ...system.processes.env('directory') };
   const kept = Object.entries(all).filter(([name]) => !names.includes(name));
   return givenValues(Object.keys(variables), Object.fromEntries(kept));
 };

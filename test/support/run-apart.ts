@@ -2,7 +2,7 @@
  * Long checks of the encryption in processes of their own, two at a time: one process would take more than the ten minutes
  * that a test file has.
  *
- *     node test/support/run-apart.ts beginnings|kills|browser-kills-first|browser-kills-second <runs>
+ *     node test/support/run-apart.ts beginnings|kills|browser-kills-1|…|browser-kills-4 <runs>
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,8 +18,11 @@ const program = fileURLToPath(import.meta.url);
 const checks = {
   beginnings: async (runs: number) => await checkConversations(await prepare({ isBegun: false }), runs),
   kills: async (runs: number) => assert.ok((await checkKilledProcesses(runs)) > runs / 2),
-  'browser-kills-first': (runs: number) => killBrowsers(runs, { from: 0, to: 0.5 }),
-  'browser-kills-second': (runs: number) => killBrowsers(runs, { from: 0.5, to: 1 }),
+  // each in a quarter of a conversation: one device sends in the first two, the other one answers in the last two
+  'browser-kills-1': (runs: number) => killBrowsers(runs, { from: 0, to: 0.25 }),
+  'browser-kills-2': (runs: number) => killBrowsers(runs, { from: 0.25, to: 0.5 }),
+  'browser-kills-3': (runs: number) => killBrowsers(runs, { from: 0.5, to: 0.75 }),
+  'browser-kills-4': (runs: number) => killBrowsers(runs, { from: 0.75, to: 1 }),
 } as const;
 
 async function killBrowsers(runs: number, part: { from: number; to: number }): Promise<void> {
