@@ -86,7 +86,7 @@ const pseudonym: Command = {
   async run({ positionals: [text = ''], env, show }) {
     const keys = keysIn(readOperatorKeys(env, ['AUDIT_KEY']), 'pseudonym');
     const [current = '', ...others] = keys.map((key) => pseudonymOf(text, key));
-    show({ json: { pseudonym: current, others }, text: [current, ...others].join('\n') });
+    show({ json: { pseudonym: current, ...(others.length > 0 && { others }) }, text: [current, ...others].join('\n') });
   },
 };
 

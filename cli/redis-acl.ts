@@ -13,7 +13,10 @@ export const redisAcl: Command = {
     urls: { about: 'print REDIS_URL of each user instead, with its password, also that of the administrator, default' },
   },
   async run({ flags, env, show }) {
-    const { REDIS_ACL_KEY: root, REDIS_ACL_KEYS_OLD: older } = readVariables(['REDIS_ACL_KEY', 'REDIS_ACL_KEYS_OLD'], env);
+    const { REDIS_ACL_KEY: root, REDIS_ACL_KEYS_OLD: older } = readVariables(
+      ['REDIS_ACL_KEY', 'REDIS_ACL_KEYS_OLD'],
+      env,
+    );
     if (root === undefined) throw new Error('REDIS_ACL_KEY is not set. vyry keys new prints a value for it.');
     if (!flags.has('urls')) {
       const file = aclFile(root, older);

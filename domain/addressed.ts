@@ -18,7 +18,8 @@ const head = /^\{"\$queue":"(\w+)","value":/;
 
 /** Returns the queue and the encoded value of encoded wrapped values; undefined if it is another value. */
 export function addressedTo(data: Uint8Array | null | undefined): { queue: string; data: Uint8Array } | undefined {
-  if (!data) return undefined;
+  // empty bytes, as of the result of a workflow that has none, are an empty array in protobuf.js
+  if (!data?.length) return undefined;
   const [found, queue] = head.exec(new TextDecoder().decode(data.subarray(0, 64))) ?? [];
   if (found === undefined || queue === undefined) return undefined;
   return { queue, data: data.subarray(found.length, -1) };

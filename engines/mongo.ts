@@ -158,10 +158,7 @@ async function downloadMongod(folder: DataFolder): Promise<string> {
 export async function migrateDatabase(env: Record<string, string | undefined>): Promise<void> {
   const given = givenValues([...namesFrom('DATABASE_'), ...namesFrom('DATA_')], env);
   const hashOf = hashesWith(keysIn(readOperatorKeys(given, ['DATA_KEY']), 'identity'));
-  await using database = connectMongo(
-    readMongoPlace(readVariables(namesFrom('DATABASE_'), given)),
-    () => undefined,
-  );
+  await using database = connectMongo(readMongoPlace(readVariables(namesFrom('DATABASE_'), given)), () => undefined);
   await database.ping();
   await migrate(database.connection, { hashOf });
 }

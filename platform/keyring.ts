@@ -28,7 +28,7 @@ export const rootNames = ['PAYLOAD_KEY', 'DATA_KEY', 'AUDIT_KEY'] as const;
 export type RootName = (typeof rootNames)[number];
 
 /** A root key with those that are used beside it while it changes. */
-export interface Root {
+interface Root {
   current: Secret;
   /** Earlier ones, which still open. */
   older?: readonly Secret[];
@@ -85,7 +85,13 @@ export type KeyPurpose = keyof typeof keyPurposes;
  * The purposes of keys for hashes that are looked up, and kept for a while only. Every process uses the earliest key, so that all
  * of them find the same, and the hashes change once: when the earlier key is removed.
  */
-const lastingPurposes = ['limit', 'idempotency', 'operator', 'captcha', 'registration-stop'] as const satisfies KeyPurpose[];
+const lastingPurposes = [
+  'limit',
+  'idempotency',
+  'operator',
+  'captcha',
+  'registration-stop',
+] as const satisfies KeyPurpose[];
 type LastingPurpose = (typeof lastingPurposes)[number];
 
 /** The boxes: who seals, and who opens. */

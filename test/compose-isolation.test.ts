@@ -1,5 +1,7 @@
 /** Checks what docker-compose.yml keeps apart: secrets, privileges, networks, memory, and the versions of a deploy. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { roles, temporalRoles } from '../platform/config/roles.ts';
 import { variablesOf } from '../platform/config/variables.ts';
@@ -88,6 +90,19 @@ describe('docker-compose.yml', () => {
       assert.equal(compose.services[account]?.environment?.DATABASE_URL_FILE, `/run/secrets/${name}`);
     }
     assert.match(`${compose.services['mongo-setup']?.command}`, new RegExp(`\\['${names.join("', '")}'\\]`));
+  });
+
+  it('has an account of MongoDB for each process, with rights on every collection, as docs/deploy.md describes them', () => {
+    const adapters = readdirSync(join(import.meta.dirname, '..', 'adapters', 'mongo')).filter((file) => file.endsWith('.ts'));
+    const code = adapters.map((file) => read(`adapters/mongo/${file}`)).join('');
+    const collections = [...code.matchAll(/\{ collection: '(\w+)'/g)].map(([, name = '']) => name);
+    const setup = `${compose.services['mongo-setup']?.command}`;
+    const [, stored = ''] = /const stored = \[(.*?)\]/.exec(setup) ?? [];
+    assert.deepEqual([...stored.matchAll(/\w+/g)].map(String).toSorted(), [...new Set(collections)].toSorted());
+    const page = read('docs/deploy.md');
+    const [, described = ''] = /^\| `api`, `registration` \|(.*)\|$/m.exec(page) ?? [];
+    for (const name of collections) assert.match(described, new RegExp(`\`${name}\``));
+    for (const [account] of databaseAccounts) assert.match(setup, new RegExp(`\\b${account}: (\\{|all\\()`), account);
   });
 
   it('lets only those out that talk to the outside', () => {

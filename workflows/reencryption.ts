@@ -8,8 +8,9 @@
  * Nothing is compensated: what has been moved stays, and another start finds it moved. An interrupted one continues with the
  * page at which it was.
  */
-import { continueAsNew, defineQuery, proxyActivities, setHandler } from '@temporalio/workflow';
+import { defineQuery, proxyActivities, setHandler } from '@temporalio/workflow';
 import type { ReencryptionActivities, ReencryptResult } from '../activities/reencryption.ts';
+import { continueOnCurrentBuild } from './continuation.ts';
 
 /** How far it is. */
 export interface ReencryptionProgress {
@@ -44,7 +45,8 @@ export async function reencryption({ retire, after = '', before }: ReencryptionI
   setHandler(reencryptionProgress, () => progress);
   let next: string | undefined = after;
   for (let pages = 0; next !== undefined; pages++) {
-    if (pages === pagesMax) await continueAsNew<typeof reencryption>({ retire, after: next, before: progress });
+    if (pages === pagesMax)
+      await continueOnCurrentBuild<typeof reencryption>({ retire, after: next, before: progress });
     const page: ReencryptResult = await reencryptPage({ after: next, retire });
     progress = {
       accounts: progress.accounts + page.accounts,

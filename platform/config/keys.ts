@@ -20,7 +20,8 @@ export const keyVariables = {
     example: 'ZXhhbXBsZS1vbmx5LXBheWxvYWQta2V5LTMyLWJ5dGU=',
   },
   PAYLOAD_KEYS_OLD: {
-    about: 'earlier payload keys that still decrypt and verify, separated by commas (docs/operate.md, Rotation of keys)',
+    about:
+      'earlier payload keys that still decrypt and verify, separated by commas (docs/operate.md, Rotation of keys)',
     roles: [],
     schema: list.pipe(z.array(key)),
     default: '',

@@ -93,6 +93,7 @@ describe('A log-in', () => {
         workflow: notedWorkflow,
         // no deadline: a worker may be slow
         withDeadline: (_deadline: number, ask: () => Promise<unknown>) => ask(),
+        withAbortSignal: (_signal: AbortSignal, ask: () => Promise<unknown>) => ask(),
       },
     } as unknown as ApiDeps;
     return {

@@ -33,6 +33,17 @@ function forgedFor(userId: string) {
   return { sessionId, token, session, refresh: { sessionId, userId, endsAt, expiresAt: endsAt } };
 }
 
+/** Returns whether a key opens an encrypted text. Boxes have other forms. */
+function opens(keys: KeyRing, purpose: string, encrypted: string): boolean {
+  if (purpose.includes('+')) return false;
+  try {
+    keys.cipher(purpose as KeyPurpose).decryptText(encrypted);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe('a stolen worker', () => {
   it('has no root key, and the address of Redis with the user of its role', () => {
     for (const role of roles) {
@@ -124,23 +135,14 @@ describe('a stolen worker', () => {
     for (const known of [ada.mail, ada.phone]) assert.equal(stored.includes(known), false);
     const owners = ['api', 'registration'];
     for (const role of roles) {
+      const isOwner = owners.includes(role);
+      assert.equal('DATABASE_URL' in system.processes.env(role), isOwner || role === 'gateway', role);
       const keys = ringOf(role);
-      const hasAddress = 'DATABASE_URL' in system.processes.env(role);
-      assert.equal(hasAddress, [...owners, 'gateway'].includes(role), role);
-      for (const purpose of ['field', 'identity', 'pepper', 'push'] as const) {
-        if (owners.includes(role)) assert.ok(keys.key(purpose).length > 0, `${role} ${purpose}`);
-        else assert.throws(() => keys.key(purpose), /has no key/, `${role} ${purpose}`);
-      }
+      for (const purpose of ['field', 'identity', 'pepper', 'push'])
+        assert.equal(keys.purposes.includes(purpose), isOwner, `${role} ${purpose}`);
       // with every key that it has
-      const shared = keys.purposes.filter((purpose) => !purpose.includes('+')) as KeyPurpose[];
-      const opened = shared.filter((purpose) => {
-        try {
-          return keys.cipher(purpose).decryptText(String(user.emailEncrypted)) === ada.mail;
-        } catch {
-          return false;
-        }
-      });
-      assert.deepEqual(opened, owners.includes(role) ? ['field'] : [], role);
+      const opening = keys.purposes.filter((purpose) => opens(keys, purpose, String(user.emailEncrypted)));
+      assert.deepEqual(opening, isOwner ? ['field'] : [], role);
     }
   });
 

@@ -6,13 +6,16 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { after, describe, it } from 'node:test';
+import { redisUrlOf } from '../../adapters/redis/acl.ts';
 import type { Finding } from '../../cli/checks/finding.ts';
 import { checkLdap } from '../../cli/checks/ldap.ts';
+import { checkRedisUsers } from '../../cli/checks/redis-users.ts';
 import { checkElastic, checkMongo, checkRedis } from '../../cli/checks/stores.ts';
 import { checkTemporal } from '../../cli/checks/temporal.ts';
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { createClientCertificate } from '../../engines/directory/certificates.ts';
 import { givenValues } from '../../platform/config/config.ts';
+import { Secret } from '../../platform/config/secret.ts';
 import { variables } from '../../platform/config/variables.ts';
 import { journeyVariables, liveThrough, register } from '../support/engine-journey.ts';
 import { newKey, startPrivateEngines } from '../support/private-engines.ts';
@@ -33,7 +36,10 @@ const workers = 3;
 
 /** The variables of an operator, some of them replaced. */
 const without = (...names: string[]) => {
-  const all = { ...engines.env, ...system.processes.env('api'), ...system.processes.env('directory') };
+  const { operator, env } = system.processes;
+  const { REDIS_URL: url = '', REDIS_ACL_KEY: aclKey = '' } = engines.env;
+  const own = { ...operator, REDIS_URL: redisUrlOf(url, new Secret(aclKey), 'operator') };
+  const all = { ...engines.env, ...env('api'), ...env('directory'), ...own };
   const kept = Object.entries(all).filter(([name]) => !names.includes(name));
   return givenValues(Object.keys(variables), Object.fromEntries(kept));
 };
@@ -46,7 +52,7 @@ describe('on engines with TLS and an authority of their own', () => {
     // a check gives up after a while, as on a machine with much else to do
     await until(async () => {
       const env = without();
-      const checks = [checkRedis(env), checkTemporal(env), checkMongo(env), checkElastic(env), checkLdap(env)];
+      const checks = [checkRedis(env), checkRedisUsers(env), checkTemporal(env), checkMongo(env), checkElastic(env), checkLdap(env)];
       return (await Promise.all(checks)).flat().every(({ verdict }) => verdict !== 'failed');
     });
     assert.equal(engines.temporal.refused() + engines.elastic.refused(), 0);

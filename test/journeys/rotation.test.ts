@@ -168,9 +168,12 @@ describe('A rotation of all keys', () => {
     const shown = jsonOf(await vyry(['users', 'show', 'quiet7@example.org', '--json']));
     assert.equal(shown.username, 'quiet7');
     assert.match(shown.email, /@example\.org$/);
-    const other = createJourney(to, personOf(1));
-    await assert.rejects(other.walk('directory'), /409/);
     await finish(waiting);
+    await using behind = await lookBehind(running);
+    const newcomer = await register(to, registrations++);
+    const kinds = async (userId: string) => (await behind.claimsOf(userId)).map((claim) => claim.split(':')[0]);
+    for (const { userId } of [alice, bob]) assert.deepEqual(await kinds(userId), await kinds(newcomer.userId));
+    await assert.rejects(registeredPerson(running, 1), /has an account already/);
     await until(async () => jsonOf(await vyry(['audit', 'verify', '--json'])).waiting === 0);
     assert.deepEqual(jsonOf(await vyry(['audit', 'verify', '--json'])).faults, []);
   });

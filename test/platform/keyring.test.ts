@@ -117,7 +117,10 @@ describe('the keys of a role', () => {
     assert.deepEqual([before.mac('session').isCurrent(mac), between.mac('session').isCurrent(mac)], [true, false]);
     // limits count anew once, when the old key is removed
     const first = ringOf(rootsOf(old)).lasting('limit');
-    assert.deepEqual([before, between].map((ring) => ring.lasting('limit')), [first, first]);
+    assert.deepEqual(
+      [before, between].map((ring) => ring.lasting('limit')),
+      [first, first],
+    );
     assert.notDeepEqual(after.lasting('limit'), first);
   });
 

@@ -64,6 +64,9 @@ async function readKey(redis: Stores['redis'], key: string): Promise<unknown> {
       return redis.zrange(key, '0', '-1', 'WITHSCORES');
     case 'stream':
       return redis.xrange(key, '-', '+');
+    case 'none':
+      // expired meanwhile
+      return null;
     default:
       throw new Error(`Key ${key} has an unsupported type`);
   }

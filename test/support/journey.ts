@@ -120,7 +120,12 @@ export function createJourney(
   const onRegistration = (method: string, path: string, body?: unknown, key?: string) => {
     if (registration === undefined) throw new Error('The registration was not started');
     // where the system is now
-    return registrationOf(to.apiUrl, registration.id, registration.token).call(method, path, body, key ? { 'Idempotency-Key': key } : {});
+    return registrationOf(to.apiUrl, registration.id, registration.token).call(
+      method,
+      path,
+      body,
+      key ? { 'Idempotency-Key': key } : {},
+    );
   };
   const needs: Partial<Record<Act, () => Promise<unknown>>> = {
     captcha: () => solveCaptcha(to.apiUrl),

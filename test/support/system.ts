@@ -68,10 +68,12 @@ export async function startTestSystem(options: Partial<SystemOptions> = {}): Pro
 export async function startOwnTestSystem(options: Partial<SystemOptions> = {}): Promise<System> {
   const folder = await openTemporaryFolder();
   const name = `test-${randomBytes(6).toString('hex')}`;
-  const own = await (options.engines === undefined ? startOwnEngines(folder) : Promise.resolve({})).catch(async (err: unknown) => {
-    await folder.close();
-    throw err;
-  });
+  const own = await (options.engines === undefined ? startOwnEngines(folder) : Promise.resolve({})).catch(
+    async (err: unknown) => {
+      await folder.close();
+      throw err;
+    },
+  );
   const { elasticsearch = false } = options;
   return await startSystemIn(folder, {
     ...commonOptions(elasticsearch),

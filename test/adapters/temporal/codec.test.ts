@@ -9,10 +9,11 @@ import {
   encodeErrorToFailure,
   encodeToPayloads,
 } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { createPayloadCodec } from '../../../adapters/temporal/codec.ts';
+import { createPayloadCodec, createWorkflowCodec } from '../../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../../adapters/temporal/connect.ts';
 import { Secret } from '../../../platform/config/secret.ts';
 import { createCipher } from '../../../platform/crypto.ts';
+import { deriveKeys, parseKeyRing } from '../../../platform/keyring.ts';
 
 const newRoot = () => new Secret(randomBytes(32).toString('base64'));
 const codecOf = (current: Secret, older: Secret[] = []) => createPayloadCodec(createCipher('temporal', current, older));
@@ -21,6 +22,20 @@ const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []
 function payloadOf(value: unknown): Payload {
   return defaultPayloadConverter.toPayload(value);
 }
+
+describe('createWorkflowCodec()', () => {
+  it('encrypts the result of a workflow that has none, whose bytes are an empty array in protobuf.js', async () => {
+    const root = { current: newRoot() };
+    const keys = parseKeyRing(deriveKeys('registration', { PAYLOAD_KEY: root, DATA_KEY: root, AUDIT_KEY: root }));
+    const codec = createWorkflowCodec(keys);
+    const none = { ...payloadOf(undefined), data: [] as unknown as Uint8Array };
+    const decoded = await codec.decode(await codec.encode([none, payloadOf('text')]));
+    assert.deepEqual(
+      decoded.map((payload) => defaultPayloadConverter.fromPayload(payload)),
+      [undefined, 'text'],
+    );
+  });
+});
 
 describe('createPayloadCodec()', () => {
   it('decrypts what it encrypted, with all metadata', async () => {
