@@ -93,7 +93,9 @@ describe('docker-compose.yml', () => {
   });
 
   it('has an account of MongoDB for each process, with rights on every collection, as docs/deploy.md describes them', () => {
-    const adapters = readdirSync(join(import.meta.dirname, '..', 'adapters', 'mongo')).filter((file) => file.endsWith('.ts'));
+    const adapters = readdirSync(join(import.meta.dirname, '..', 'adapters', 'mongo')).filter((file) =>
+      file.endsWith('.ts'),
+    );
     const code = adapters.map((file) => read(`adapters/mongo/${file}`)).join('');
     const collections = [...code.matchAll(/\{ collection: '(\w+)'/g)].map(([, name = '']) => name);
     const setup = `${compose.services['mongo-setup']?.command}`;

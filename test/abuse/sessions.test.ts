@@ -163,7 +163,7 @@ describe('A log-in', () => {
     const unknown = await workOf(log, noted, 'nobody-at-all');
     const isComputed = (call: string) => call !== 'passwords.dummyHash';
     assert.deepEqual(unknown.filter(isComputed), known.filter(isComputed));
-    for (const call of ['accounts.findProvable', 'rateLimits.consumeAll', 'passwords.verify', 'workflow.execute']) {
+    for (const call of ['accounts.findProvable', 'rateLimits.consumeAll', 'passwords.verify', 'workflow.start']) {
       assert.ok(known.includes(call), `${call} is not among ${known}`);
     }
   });

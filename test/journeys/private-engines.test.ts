@@ -52,7 +52,14 @@ describe('on engines with TLS and an authority of their own', () => {
     // a check gives up after a while, as on a machine with much else to do
     await until(async () => {
       const env = without();
-      const checks = [checkRedis(env), checkRedisUsers(env), checkTemporal(env), checkMongo(env), checkElastic(env), checkLdap(env)];
+      const checks = [
+        checkRedis(env),
+        checkRedisUsers(env),
+        checkTemporal(env),
+        checkMongo(env),
+        checkElastic(env),
+        checkLdap(env),
+      ];
       return (await Promise.all(checks)).flat().every(({ verdict }) => verdict !== 'failed');
     });
     assert.equal(engines.temporal.refused() + engines.elastic.refused(), 0);

@@ -9,12 +9,9 @@ import { readFileSync } from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
-import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
-import { Secret } from '../../platform/config/secret.ts';
-import { createCipher } from '../../platform/crypto.ts';
 import { testBundle } from '../support/engines.ts';
-import { historiesKey, type RecordedHistory, readHistories } from '../support/histories.ts';
+import { historiesCodec, type RecordedHistory, readHistories } from '../support/histories.ts';
 
 const histories = readHistories();
 
@@ -141,7 +138,7 @@ describe('Recorded histories', () => {
 });
 
 function replay({ name, history }: RecordedHistory, code: string): Promise<void> {
-  const dataConverter = createDataConverter(createPayloadCodec(createCipher('temporal', new Secret(historiesKey))));
+  const dataConverter = createDataConverter(historiesCodec());
   // the traces of replayed workflows are discarded
   const sinks = { trace: { ended: { fn: () => undefined } } };
   return Worker.runReplayHistory({ workflowBundle: { code }, dataConverter, sinks, replayName: name }, history);

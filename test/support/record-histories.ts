@@ -10,7 +10,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Payload } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
 import {
   accountDeletionWorkflowId,
   accountErasureWorkflowId,
@@ -21,12 +20,10 @@ import {
 import { openTemporaryFolder } from '../../engines/data-folder.ts';
 import { readSecrets } from '../../engines/secrets.ts';
 import { type System, startSystemIn } from '../../engines/system.ts';
-import { Secret } from '../../platform/config/secret.ts';
-import { createCipher } from '../../platform/crypto.ts';
 import { type Answer, codeFor, solveCaptcha } from './client.ts';
 import { makeDevice, makeIdentity, type TestIdentity } from './device-keys.ts';
 import { setFault } from './faults.ts';
-import { historiesFolder, historiesKey } from './histories.ts';
+import { historiesCodec, historiesFolder, historiesKey } from './histories.ts';
 import { createJourney, type Journey, personOf } from './journey.ts';
 import { createLinkSteps, makeOffer, type NewDeviceLink, type Owner } from './links.ts';
 import { must } from './registrations.ts';
@@ -40,7 +37,7 @@ interface JsonPayload {
   data: string;
 }
 
-const codec = createPayloadCodec(createCipher('temporal', new Secret(historiesKey)));
+const codec = historiesCodec();
 
 /** What stories have beside a journey and its system. */
 interface Scene {
