@@ -17,6 +17,7 @@ import {
 } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
+import { callTime } from '../../platform/budget.ts';
 import type { Secret } from '../../platform/config/secret.ts';
 import { type Cipher, createCipher } from '../../platform/crypto.ts';
 import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
@@ -49,7 +50,8 @@ export function connectTemporal(
   const { address, namespace, tls, apiKey, dataConverter, traceCipher, record } = options;
   const connection = Connection.lazy({
     address,
-    connectTimeout: callMs,
+    // a command opens its connection within its budget, which must not end before the error that names Temporal
+    connectTimeout: callTime(callMs),
     interceptors: [repeatCalls()],
     ...(tls && secureOptionsOf(tls)),
   });
