@@ -82,7 +82,10 @@ const writers = 8;
 export async function startLoadSystem(folder: DataFolder, options: LoadSystemOptions): Promise<LoadSystem> {
   const store = await startStore(folder, options);
   const urls = { ...unused, databaseUrl: options.databaseUrl, redisUrl: store.url };
-  await migrateDatabase({ ...readSecrets(folder.path), DATABASE_URL: withDatabase(urls.databaseUrl, options.database) });
+  await migrateDatabase({
+    ...readSecrets(folder.path),
+    DATABASE_URL: withDatabase(urls.databaseUrl, options.database),
+  });
   const gateways = await Promise.all(
     Array.from({ length: options.gateways }, (_, index) => startGateway(folder, { ...options, urls, index })),
   );
