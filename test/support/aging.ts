@@ -4,14 +4,14 @@
  */
 import { type Redis, scanKeys } from '../../adapters/redis/connect.ts';
 import { type SessionMacs, signSession, signTokens } from '../../adapters/redis/session-records.ts';
-import type { System } from '../../engines/system.ts';
+import type { Secrets } from '../../engines/secrets.ts';
 import { readOperatorKeys } from '../../platform/config/config.ts';
 import { testSessionMacs } from './redis.ts';
 
 const systemMacs = new Map<string, SessionMacs>();
 
 /** Returns what authenticates the sessions of a system. */
-export function sessionMacsOf({ secrets }: Pick<System, 'secrets'>): SessionMacs {
+export function sessionMacsOf({ secrets }: { secrets: Secrets }): SessionMacs {
   const known = systemMacs.get(secrets.PAYLOAD_KEY);
   if (known !== undefined) return known;
   const keys = readOperatorKeys(secrets);
