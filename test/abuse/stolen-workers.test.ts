@@ -141,7 +141,9 @@ describe('a stolen worker', () => {
       for (const purpose of ['field', 'identity', 'pepper', 'push'])
         assert.equal(keys.purposes.includes(purpose), isOwner, `${role} ${purpose}`);
       // with every key that it has
-      const opening: readonly string[] = keys.purposes.filter((purpose) => opens(keys, purpose, String(user.emailEncrypted)));
+      const opening: readonly string[] = keys.purposes.filter((purpose) =>
+        opens(keys, purpose, String(user.emailEncrypted)),
+      );
       assert.deepEqual(opening, isOwner ? ['field'] : [], role);
     }
   });
