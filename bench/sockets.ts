@@ -21,7 +21,8 @@ import { createAuthSessions } from '../adapters/redis/sessions.ts';
 import { createTokens } from '../api/tokens.ts';
 import { openTemporaryFolder } from '../engines/data-folder.ts';
 import { startEngines } from '../engines/engines.ts';
-import { compileCacheFolder, type Processes, startProcesses } from '../engines/processes.ts';
+import { migrateDatabase } from '../engines/mongo.ts';
+import { compileCacheFolder, type Processes, startProcesses, withDatabase } from '../engines/processes.ts';
 import { startRedis } from '../engines/redis.ts';
 import { readSecrets } from '../engines/secrets.ts';
 import { readConfig } from '../platform/config/config.ts';
@@ -61,6 +62,7 @@ const redis = open.adopt(
 const inboxes = createInboxes(redis);
 const sessions = createAuthSessions(redis, testSessionMacs);
 
+await migrateDatabase({ ...secrets, DATABASE_URL: withDatabase(urls.databaseUrl, 'bench') });
 const first = await startGateway(0);
 const second = await startGateway(1);
 const tokens = createTokens(readConfig('api', { ...first.env('api'), ...first.env('gateway') }));

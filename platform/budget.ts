@@ -67,6 +67,10 @@ function untilEnd<T>(budget: Budget, job: Promise<T>): Promise<T> {
         timer = setTimeout(look, Math.min(ms, lookMs));
         return;
       }
+      // begun only now: however late this is, calls that have ended tell their errors first
+      timer = setTimeout(giveUp, marginMs);
+    };
+    const giveUp = () => {
       end();
       reject(new Failure('unavailable', { reason: 'out-of-time' }));
     };

@@ -17,6 +17,7 @@ import {
 } from '@temporalio/client';
 import type { DataConverter, PayloadCodec } from '@temporalio/common';
 import { Failure } from '../../domain/failures.ts';
+import { callTime } from '../../platform/budget.ts';
 import type { Cipher } from '../../platform/crypto.ts';
 import { notedOutage, noteOutage, type Outage } from '../../platform/outages.ts';
 import type { RecordSpan } from '../../platform/spans.ts';
@@ -47,7 +48,8 @@ export function connectTemporal(
   const { address, namespace, tls, apiKey, dataConverter, traceCipher, record } = options;
   const connection = Connection.lazy({
     address,
-    connectTimeout: callMs,
+    // a command opens its connection within its budget, which must not end before the error that names Temporal
+    connectTimeout: callTime(callMs),
     interceptors: [repeatCalls()],
     ...(tls && secureOptionsOf(tls)),
   });

@@ -180,11 +180,6 @@ describe('R5: the data that registrations leave behind', () => {
       assert.equal(failure.message, 'Encoded failure');
       assert.equal(failure.stackTrace ?? '', '');
     }
-    console.log(
-      'DBG',
-      JSON.stringify(ours.map(({ applicationFailureInfo: a }) => a?.type)),
-      search(temporal.decoded, 'WRONGTYPE'),
-    );
     const types = new Set(ours.map(({ applicationFailureInfo }) => applicationFailureInfo?.type));
     for (const type of ['directory-unavailable', 'unavailable', 'SimpleError']) assert.ok(types.has(type), type);
     for (const message of ['WRONGTYPE', 'twilio 500']) {

@@ -8,7 +8,8 @@ import { connectMongo } from '../../../adapters/mongo/connect.ts';
 import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
 import type { EngineProcess } from '../../../engines/engine.ts';
 import type { EngineUrls } from '../../../engines/engines.ts';
-import { type Processes, startProcesses } from '../../../engines/processes.ts';
+import { migrateDatabase } from '../../../engines/mongo.ts';
+import { type Processes, startProcesses, withDatabase } from '../../../engines/processes.ts';
 import { startRedis } from '../../../engines/redis.ts';
 import { readSecrets } from '../../../engines/secrets.ts';
 import { deviceOwner, type TestDevice } from '../messages.ts';
@@ -81,6 +82,7 @@ const writers = 8;
 export async function startLoadSystem(folder: DataFolder, options: LoadSystemOptions): Promise<LoadSystem> {
   const store = await startStore(folder, options);
   const urls = { ...unused, databaseUrl: options.databaseUrl, redisUrl: store.url };
+  await migrateDatabase({ ...readSecrets(folder.path), DATABASE_URL: withDatabase(urls.databaseUrl, options.database) });
   const gateways = await Promise.all(
     Array.from({ length: options.gateways }, (_, index) => startGateway(folder, { ...options, urls, index })),
   );
