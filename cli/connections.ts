@@ -21,8 +21,6 @@ import { keysIn } from '../platform/keyring.ts';
 
 /** Longest time of a Temporal call, in milliseconds. */
 const askMs = 10_000;
-/** A call may end this much after its deadline: the last pause between two attempts. */
-const pauseMs = 250;
 
 /** A connection to Temporal with the same data converter as the processes. */
 export interface TemporalAccess extends AsyncDisposable {
@@ -43,7 +41,7 @@ export function openTemporal(env: Record<string, string>): TemporalAccess {
   });
   return {
     client,
-    within: (ask, ms = askMs) => client.withDeadline(Date.now() + Math.max(callTime(ms) - pauseMs, 1), ask),
+    within: (ask, ms = askMs) => client.withDeadline(Date.now() + callTime(ms), ask),
     [Symbol.asyncDispose]: () => client.connection.close(),
   };
 }
