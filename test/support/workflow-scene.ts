@@ -15,15 +15,15 @@ import type { NotificationActivities } from '../../activities/notifications.ts';
 import type { RegistrationActivities } from '../../activities/registration.ts';
 import type { SignalActivities } from '../../activities/signal.ts';
 import { executeUpdate } from '../../adapters/temporal/client-calls.ts';
-import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
+import { createCodecOf } from '../../adapters/temporal/codec.ts';
 import { createDataConverter, isTemporalOutage } from '../../adapters/temporal/connect.ts';
 import { Failure, type FailureCode, type FailureContext } from '../../domain/failures.ts';
 import type { ContactIdentity } from '../../domain/identity.ts';
 import type { RegistrationRules, RegistrationStatus } from '../../domain/registration.ts';
 import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
-import { Secret } from '../../platform/config/secret.ts';
-import { createCipher, newId } from '../../platform/crypto.ts';
+import { readOperatorKeys } from '../../platform/config/config.ts';
+import { newId } from '../../platform/crypto.ts';
 import type { registration } from '../../workflows/registration.ts';
 import { type RegistrationInput, registrationStatus } from '../../workflows/registration-messages.ts';
 import { testBundle, testEngines } from './engines.ts';
@@ -169,9 +169,7 @@ export async function openStageOn({
   now = async () => Date.now(),
 }: StagePlace): Promise<Stage> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const dataConverter = createDataConverter(
-    createPayloadCodec(createCipher('temporal', new Secret(Buffer.alloc(32, 7).toString('base64')))),
-  );
+  const keys = readOperatorKeys({ PAYLOAD_KEY: Buffer.alloc(32, 7).toString('base64') }, ['PAYLOAD_KEY']);
   const connection = await NativeConnection.connect({ address });
   const scenes = new Map<string, { calls: Call[]; script: Script }>();
   const activities = fakesOf(scenes, goodDayBy(now));
@@ -181,7 +179,7 @@ export async function openStageOn({
         connection,
         namespace,
         taskQueue,
-        dataConverter,
+        dataConverter: createDataConverter(createCodecOf(taskQueue, keys)),
         activities,
         shutdownForceTime: '2s',
         ...(taskQueue === 'registration' && { workflowBundle: { codePath: testBundle() } }),
@@ -189,7 +187,11 @@ export async function openStageOn({
     ),
   );
   const running = workers.map((worker) => worker.run());
-  const client = new Client({ connection: await Connection.connect({ address }), namespace, dataConverter });
+  const client = new Client({
+    connection: await Connection.connect({ address }),
+    namespace,
+    dataConverter: createDataConverter(createCodecOf('api', keys)),
+  });
   return {
     client,
     start: (script, input) => startScene({ client, scenes, now }, script, input),

@@ -6,11 +6,11 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { EndedLink } from '../../activities/links.ts';
 import type { SendNotificationInput } from '../../activities/notification-sending.ts';
-import { createPayloadCodec } from '../../adapters/temporal/codec.ts';
+import { createCodecOf } from '../../adapters/temporal/codec.ts';
 import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import { deviceLinkWorkflowId } from '../../domain/workflow-ids.ts';
-import { Secret } from '../../platform/config/secret.ts';
-import { createCipher, newId } from '../../platform/crypto.ts';
+import { readOperatorKeys } from '../../platform/config/config.ts';
+import { newId } from '../../platform/crypto.ts';
 import { type DeviceLinkInput, type deviceLink, linkChanged } from '../../workflows/device-link.ts';
 import { testBundle } from '../support/engines.ts';
 import { startTimeSkippingServer, type TimeSkippingServer } from '../support/time-skipping.ts';
@@ -76,16 +76,16 @@ const activities = {
 before(async () => {
   server = closing.use(await startTimeSkippingServer());
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const dataConverter = createDataConverter(
-    createPayloadCodec(createCipher('temporal', new Secret(Buffer.alloc(32, 7).toString('base64')))),
-  );
+  const keys = readOperatorKeys({ PAYLOAD_KEY: Buffer.alloc(32, 7).toString('base64') }, ['PAYLOAD_KEY']);
+  const converterOf = (role: 'api' | 'registration' | 'delivery') => createDataConverter(createCodecOf(role, keys));
   const { address } = server;
   const connection = await NativeConnection.connect({ address });
   closing.defer(() => connection.close());
   const workers = await Promise.all(
-    ['registration', 'delivery'].map((taskQueue) =>
+    (['registration', 'delivery'] as const).map((taskQueue) =>
       Worker.create({
-        ...{ connection, namespace: 'default', taskQueue, dataConverter, activities, shutdownForceTime: '2s' },
+        ...{ connection, namespace: 'default', taskQueue, activities, shutdownForceTime: '2s' },
+        dataConverter: converterOf(taskQueue),
         ...(taskQueue === 'registration' && { workflowBundle: { codePath: testBundle() } }),
       }),
     ),
@@ -95,7 +95,11 @@ before(async () => {
     for (const worker of workers) worker.shutdown();
     await Promise.allSettled(running);
   });
-  client = new Client({ connection: await Connection.connect({ address }), namespace: 'default', dataConverter });
+  client = new Client({
+    connection: await Connection.connect({ address }),
+    namespace: 'default',
+    dataConverter: converterOf('api'),
+  });
   closing.defer(() => client.connection.close());
 });
 after(() => closing.disposeAsync());
