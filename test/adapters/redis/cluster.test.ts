@@ -13,11 +13,10 @@ import { startOwnCluster } from '../../support/redis-servers.ts';
 import { until } from '../../support/until.ts';
 
 /** These start servers of their own, connect to a single one, or stop the clock of the whole process. */
-const single = ['cluster', 'connect', 'inbox-servers', 'outages', 'audit', 'subscriptions', 'rate-limit-leases'];
+const single = ['acl', 'cluster', 'connect', 'inbox-servers', 'outages', 'audit', 'subscriptions', 'rate-limit-leases'];
 
 const cluster = await startOwnCluster();
 process.env[clusterVariable] = JSON.stringify(cluster.place.clusterNodes);
-after(() => cluster[Symbol.asyncDispose]());
 
 describe('a connection to a Redis Cluster', () => {
   it('sends each command to the node of its keys, refuses two slots, and finds the keys of every node', async () => {
@@ -64,3 +63,6 @@ describe('a connection to a Redis Cluster', () => {
 for (const file of readdirSync(import.meta.dirname)) {
   if (!single.includes(file.replace('.test.ts', ''))) await import(`./${file}`);
 }
+
+// after the hooks of those files, which close their connections: one that loses its node is an error
+after(() => cluster[Symbol.asyncDispose]());
