@@ -3,7 +3,6 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Collector } from '../adapters/collector.ts';
 import { connectMongo, readMongoPlace } from '../adapters/mongo/connect.ts';
-import { mongoOutageOf } from '../adapters/mongo/outages.ts';
 import { connectRedis, connectSubscriber, pingRedis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
 import { createWorkflowCodec } from '../adapters/temporal/codec.ts';
@@ -14,7 +13,6 @@ import type { Role } from '../platform/config/roles.ts';
 import { newId } from '../platform/crypto.ts';
 import { checkHealth, type DependencyHealth, withTimeout } from '../platform/lifecycle.ts';
 import type { Logger } from '../platform/log.ts';
-import { noteOutage } from '../platform/outages.ts';
 
 /** The variables that both the api and the gateway have. */
 export type SharedConfig = Pick<Config<'api'>, keyof Config<'gateway'>>;
@@ -88,12 +86,7 @@ export function createEngineChecks({ redis, database, temporal }: Connections, r
           // removes those of processes that were killed
           await heartbeats.read(role, at);
         }),
-        checkHealth('mongodb', () =>
-          database.ping().catch((err: unknown) => {
-            const outage = mongoOutageOf(err);
-            throw outage === undefined ? err : noteOutage(err, outage);
-          }),
-        ),
+        checkHealth('mongodb', () => database.ping()),
         checkHealth('temporal', () =>
           temporal.withDeadline(Date.now() + 2000, () => temporal.workflowService.getSystemInfo({})),
         ),

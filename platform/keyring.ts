@@ -8,7 +8,7 @@
  * - box: a purpose with an X25519 key pair. Sealers have the public key, openers the private one.
  * - current key: the first one of a purpose. It encrypts, signs and seals; the others only decrypt, verify and open.
  */
-import { hkdfSync, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { type Role, roles } from './config/roles.ts';
 import type { Secret } from './config/secret.ts';
 import {
@@ -193,12 +193,8 @@ export function rootOf(purpose: string): RootName {
 function partOf(root: Secret, purpose: string): Buffer {
   const [name = '', part] = purpose.split('+');
   if (part === undefined) return deriveKey(root, name as KeyPurpose);
-  const seed = expand(root, `vyry box ${name}${part === 'psk' ? ' psk' : ''}`);
+  const seed = deriveKey(root, `box ${name}${part === 'psk' ? ' psk' : ''}`);
   return part === 'seal' ? publicBytesOf(derivePrivateKey(seed)) : seed;
-}
-
-function expand(root: Secret, info: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', Buffer.from(root.reveal(), 'base64'), '', info, 32));
 }
 
 /** Reads the text of `KEYS`. @throws {RangeError} it has another form; the message has no part of a key */

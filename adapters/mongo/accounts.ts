@@ -420,20 +420,23 @@ function createAccountChanges({ users }: Pick<Collections, 'users'>) {
   };
 }
 
+/** Returns what a user has claimed. */
+export function identityOf(user: UserDocument, cipher: Cipher): ContactIdentity {
+  const { username, emailEncrypted, phoneNumberEncrypted, directoryIdEncrypted } = user;
+  return {
+    ...(username && { username }),
+    ...(emailEncrypted && { email: cipher.decryptText(emailEncrypted) }),
+    ...(phoneNumberEncrypted && { phone: cipher.decryptText(phoneNumberEncrypted) }),
+    ...(directoryIdEncrypted && { directoryId: cipher.decryptText(directoryIdEncrypted) }),
+  };
+}
+
 async function eraseAccount({ users, claims, hashOf, cipher }: Collections, userId: string): Promise<number> {
   const user = await users.findById(userId).lean();
   if (user === null) return 0;
-  const { username, email, phone } = accountOf(user, cipher);
-  const directoryId = user.directoryIdEncrypted && cipher.decryptText(user.directoryIdEncrypted);
-  const identity = {
-    ...(username && { username }),
-    ...(email && { email }),
-    ...(phone && { phone }),
-    ...(directoryId && { directoryId }),
-  };
   const linked = user.directoryHash === undefined ? [] : [`directory:${user.directoryHash}`];
   let erased = 0;
-  for (const _id of new Set([...claimIds(identity, hashOf), ...linked])) {
+  for (const _id of new Set([...claimIds(identityOf(user, cipher), hashOf), ...linked])) {
     erased += (await claims.deleteOne({ _id, userId })).deletedCount;
   }
   await users.deleteOne({ _id: userId });

@@ -13,6 +13,7 @@ import { callTime } from '../../platform/budget.ts';
 import type { Config } from '../../platform/config/config.ts';
 import { noteOutage } from '../../platform/outages.ts';
 import { createTlsContext, hasTlsFiles, type TlsFiles } from '../../platform/tls.ts';
+import { mongoOutageOf } from './outages.ts';
 
 const serverMs = 3000;
 const answerMs = 10_000;
@@ -78,6 +79,17 @@ export interface Database extends AsyncDisposable {
   ping(): Promise<void>;
 }
 
+async function hello(connection: Connection): Promise<mongo.Document | undefined> {
+  try {
+    await connection.asPromise();
+    return await connection.db?.command({ hello: 1 });
+  } catch (err) {
+    // for the report of health, which does not know the errors of the driver
+    const outage = mongoOutageOf(err);
+    throw outage === undefined ? err : noteOutage(err, outage);
+  }
+}
+
 /** The kinds of queries of this folder. */
 const queries = [
   'find',
@@ -116,8 +128,7 @@ export function connectMongo(
   return {
     connection,
     async ping() {
-      await connection.asPromise();
-      const { isWritablePrimary = true } = (await connection.db?.command({ hello: 1 })) ?? {};
+      const { isWritablePrimary = true } = (await hello(connection)) ?? {};
       if (!isWritablePrimary) throw new Failure('unavailable', { reason: 'not-primary' });
     },
     async [Symbol.asyncDispose]() {

@@ -6,9 +6,9 @@
  * to repeat: an account with current keys is not written. When MongoDB is unavailable, calls throw.
  */
 import { type Connection, type Model, trusted } from 'mongoose';
-import { type ContactIdentity, emailKey } from '../../domain/identity.ts';
+import { emailKey } from '../../domain/identity.ts';
 import type { Cipher } from '../../platform/crypto.ts';
-import type { ClaimDocument, UserDocument } from './accounts.ts';
+import { type ClaimDocument, identityOf, type UserDocument } from './accounts.ts';
 import { claimGroups, hashesWith } from './identity-hashes.ts';
 
 /** A page of accounts that have the current keys. */
@@ -48,7 +48,8 @@ export function createReencryption(connection: Connection, hashKeys: readonly [B
         .lean();
       let changed = 0;
       for (const user of page) {
-        const hasClaims = await moveClaims({ users, claims }, user._id, claimGroups(identityOf(user, cipher), hashOf));
+        const claimed = claimGroups(identityOf(user, cipher), hashOf);
+        const hasClaims = await moveClaims({ users, claims }, user._id, claimed);
         const isMoved = await moveFields(
           users,
           user,
@@ -58,22 +59,12 @@ export function createReencryption(connection: Connection, hashKeys: readonly [B
           }),
           cipher,
         );
-        if (retire) await retireClaims(claims, user._id, claimGroups(identityOf(user, cipher), hashOf));
+        if (retire) await retireClaims(claims, user._id, claimed);
         if (hasClaims || isMoved) changed++;
       }
       const hashes = page.flatMap(({ password, pin }) => [password ?? [], pin ?? []].flat());
       return { userIds: page.map(({ _id }) => _id), changed, hashes };
     },
-  };
-}
-
-function identityOf(user: UserDocument, cipher: Cipher): ContactIdentity {
-  const { username, emailEncrypted, phoneNumberEncrypted, directoryIdEncrypted } = user;
-  return {
-    ...(username && { username }),
-    ...(emailEncrypted && { email: cipher.decryptText(emailEncrypted) }),
-    ...(phoneNumberEncrypted && { phone: cipher.decryptText(phoneNumberEncrypted) }),
-    ...(directoryIdEncrypted && { directoryId: cipher.decryptText(directoryIdEncrypted) }),
   };
 }
 

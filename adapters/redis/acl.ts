@@ -6,11 +6,12 @@
  * that may delete one kind of key cannot delete another kind that it only appends to.
  * https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
  */
-import { createHash, hkdfSync } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { directoryTriesLimit } from '../../domain/limits.ts';
 import { smsNotificationLimit } from '../../domain/notifications.ts';
 import { type Role, roles } from '../../platform/config/roles.ts';
 import type { Secret } from '../../platform/config/secret.ts';
+import { deriveKey } from '../../platform/crypto.ts';
 import type { Redis } from './connect.ts';
 import { type ChannelFamily, channelFamilies, type FamilyName, type KeyFamily, keyFamilies } from './keys.ts';
 
@@ -208,8 +209,7 @@ function lineOf(user: string, passwords: readonly string[], rules: readonly stri
 
 /** Returns the password of a user: HKDF-SHA-256 (RFC 5869) of `REDIS_ACL_KEY`, 32 bytes as base64url. */
 export function redisPassword(root: Secret, user: RedisUser | typeof redisAdministrator): string {
-  const bytes = hkdfSync('sha256', Buffer.from(root.reveal(), 'base64'), '', `vyry redis ${user}`, 32);
-  return Buffer.from(bytes).toString('base64url');
+  return deriveKey(root, `redis ${user}`).toString('base64url');
 }
 
 /** Returns the URL of a server of Redis with a user and its password in place of those that it names. */
@@ -253,19 +253,8 @@ export async function compareUsers(redis: Redis): Promise<AclDifference[]> {
         return { user, isMissing: true, lacks: [], hasBesides: [] };
       }
       const has = await sortedRules(stored, commandsIn);
-      const needs = permissions[user].map(({ commands, keys, channels = [] }) => [
-        ...keys,
-        ...channels.map((channel) => `&${channel}`),
-        ...commands.map((command) => `+${command}`),
-      ]);
-      return {
-        user,
-        isMissing: false,
-        ...differenceOf(
-          needs.map((words) => new Set(words)),
-          has,
-        ),
-      };
+      const needs = permissions[user].map((one) => new Set(wordsOf(one)));
+      return { user, isMissing: false, ...differenceOf(needs, has) };
     }),
   );
 }

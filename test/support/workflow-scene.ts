@@ -5,7 +5,7 @@
 
 import { ApplicationFailure, activityInfo } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import type { UpdateDefinition } from '@temporalio/common';
+import type { DataConverter, UpdateDefinition } from '@temporalio/common';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { AccountActivities } from '../../activities/accounts.ts';
 import type { CodeSendingActivities } from '../../activities/code-sending.ts';
@@ -23,6 +23,7 @@ import type { RegistrationRules, RegistrationStatus } from '../../domain/registr
 import { registrationWorkflowId } from '../../domain/workflow-ids.ts';
 import { ensureNamespace } from '../../engines/temporal.ts';
 import { readOperatorKeys } from '../../platform/config/config.ts';
+import type { TemporalRole } from '../../platform/config/roles.ts';
 import { newId } from '../../platform/crypto.ts';
 import type { registration } from '../../workflows/registration.ts';
 import { type RegistrationInput, registrationStatus } from '../../workflows/registration-messages.ts';
@@ -154,6 +155,13 @@ export interface StagePlace {
 
 type Clock = () => Promise<number>;
 
+const keys = readOperatorKeys({ PAYLOAD_KEY: Buffer.alloc(32, 7).toString('base64') }, ['PAYLOAD_KEY']);
+
+/** Returns the data converter of a role, with keys of the tests. */
+export function converterOf(role: 'api' | TemporalRole): DataConverter {
+  return createDataConverter(createCodecOf(role, keys));
+}
+
 /** Starts workers on the shared server, in a namespace of their own; they stop with the stage. */
 export async function openStage(): Promise<Stage> {
   const { temporalAddress } = testEngines();
@@ -169,7 +177,6 @@ export async function openStageOn({
   now = async () => Date.now(),
 }: StagePlace): Promise<Stage> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const keys = readOperatorKeys({ PAYLOAD_KEY: Buffer.alloc(32, 7).toString('base64') }, ['PAYLOAD_KEY']);
   const connection = await NativeConnection.connect({ address });
   const scenes = new Map<string, { calls: Call[]; script: Script }>();
   const activities = fakesOf(scenes, goodDayBy(now));
@@ -179,7 +186,7 @@ export async function openStageOn({
         connection,
         namespace,
         taskQueue,
-        dataConverter: createDataConverter(createCodecOf(taskQueue, keys)),
+        dataConverter: converterOf(taskQueue),
         activities,
         shutdownForceTime: '2s',
         ...(taskQueue === 'registration' && { workflowBundle: { codePath: testBundle() } }),
@@ -190,7 +197,7 @@ export async function openStageOn({
   const client = new Client({
     connection: await Connection.connect({ address }),
     namespace,
-    dataConverter: createDataConverter(createCodecOf('api', keys)),
+    dataConverter: converterOf('api'),
   });
   return {
     client,

@@ -6,15 +6,13 @@ import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import type { EndedLink } from '../../activities/links.ts';
 import type { SendNotificationInput } from '../../activities/notification-sending.ts';
-import { createCodecOf } from '../../adapters/temporal/codec.ts';
-import { createDataConverter } from '../../adapters/temporal/connect.ts';
 import { deviceLinkWorkflowId } from '../../domain/workflow-ids.ts';
-import { readOperatorKeys } from '../../platform/config/config.ts';
 import { newId } from '../../platform/crypto.ts';
 import { type DeviceLinkInput, type deviceLink, linkChanged } from '../../workflows/device-link.ts';
 import { testBundle } from '../support/engines.ts';
 import { startTimeSkippingServer, type TimeSkippingServer } from '../support/time-skipping.ts';
 import { until } from '../support/until.ts';
+import { converterOf } from '../support/workflow-scene.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
@@ -76,8 +74,6 @@ const activities = {
 before(async () => {
   server = closing.use(await startTimeSkippingServer());
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const keys = readOperatorKeys({ PAYLOAD_KEY: Buffer.alloc(32, 7).toString('base64') }, ['PAYLOAD_KEY']);
-  const converterOf = (role: 'api' | 'registration' | 'delivery') => createDataConverter(createCodecOf(role, keys));
   const { address } = server;
   const connection = await NativeConnection.connect({ address });
   closing.defer(() => connection.close());

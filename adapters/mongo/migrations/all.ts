@@ -1,4 +1,4 @@
-/** Every migration, in order. A new one is added at the end, and none is ever removed. */
+/** Every migration, in order. Add a new one at the end, and never remove one. */
 import { archiveExpiry } from './001-archive-expiry.ts';
 import { claimedLookalikes } from './002-claimed-lookalikes.ts';
 import type { Migration } from './migration.ts';
