@@ -39,10 +39,16 @@ export function derivePrivateKey(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([pkcs8Head, scalar]), format: 'der', type: 'pkcs8' });
 }
 
-/** Returns the 32 bytes of the public key of a private key. */
-export function publicBytesOf(privateKey: KeyObject): Buffer {
-  return bytesOf(createPublicKey(privateKey));
+/** Returns the 32 bytes of the public key of a private or public key, which are computed once for each key. */
+export function publicBytesOf(key: KeyObject): Buffer {
+  const known = publicBytes.get(key);
+  if (known !== undefined) return known;
+  const bytes = bytesOf(key.type === 'private' ? createPublicKey(key) : key);
+  publicBytes.set(key, bytes);
+  return bytes;
 }
+
+const publicBytes = new WeakMap<KeyObject, Buffer>();
 
 /** Reads a public key of 32 bytes. */
 export function readPublicKey(bytes: Uint8Array): KeyObject {
@@ -53,7 +59,7 @@ export function readPublicKey(bytes: Uint8Array): KeyObject {
 export function seal(recipient: KeyObject, plain: Uint8Array, context: SealContext): Buffer {
   const own = generateKeyPairSync('x25519');
   const encapsulated = bytesOf(own.publicKey);
-  const secret = secretOf(own.privateKey, recipient, Buffer.concat([encapsulated, bytesOf(recipient)]));
+  const secret = secretOf(own.privateKey, recipient, Buffer.concat([encapsulated, publicBytesOf(recipient)]));
   const { key, nonce } = scheduleOf(secret, context);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(context.aad);
   return Buffer.concat([encapsulated, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
