@@ -11,7 +11,7 @@ import type { SessionEnds } from '../adapters/redis/sessions.ts';
 import type { KnownWorkflows } from '../adapters/temporal/person-workflows.ts';
 import type { PlannedDeletion } from '../domain/deletion.ts';
 import { Failure } from '../domain/failures.ts';
-import { emailKey } from '../domain/identity.ts';
+import { emailKey, namesOf } from '../domain/identity.ts';
 import type { ErasedIdentity } from '../platform/audit.ts';
 import type { Events } from '../platform/events/events.ts';
 
@@ -134,7 +134,8 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       if (auditLog === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
       const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
-      const identities = [userId, username, phone, email, email && emailKey(email)].flatMap((known) => known ?? []);
+      const names = namesOf({ ...(username && { username }), ...(phone && { phone }), ...(email && { email }) });
+      const identities = [userId, ...names, username, email && emailKey(email)].flatMap((known) => known ?? []);
       const pseudonyms = identities.flatMap(auditLog.pseudonymsOf);
       await auditLog.shipped();
       const auditEvents = await auditLog.rewrite({ userId, pseudonyms, registrationIds }, { userId, alias });

@@ -58,7 +58,7 @@ export interface DeliverDeps {
     channel: DeliveryChannel,
     send: { available: string[]; country?: string | undefined; failed: Set<string> },
   ) => string[];
-  events: Pick<Events, 'dependencyAway' | 'providerAnswered'>;
+  events: Pick<Events, 'dependencyAway' | 'providerAnswered' | 'sendFailed'>;
 }
 
 /**
@@ -209,11 +209,25 @@ async function measured<C extends DeliveryChannel>(
 
 /** Reports an outage and returns it. @throws any other error unchanged: a bug must not be skipped */
 function outageOf<C extends DeliveryChannel>(
-  { message: { channel }, deps: { events } }: Call<C>,
-  { isChosenByRecipient = false }: Pick<Provider<unknown>, 'isChosenByRecipient'>,
+  { message, deps: { events } }: Call<C>,
+  { name: provider, isChosenByRecipient = false }: Pick<Provider<unknown>, 'name' | 'isChosenByRecipient'>,
   err: unknown,
 ): Failure {
   if (!(err instanceof Failure) || err.code !== 'unavailable') throw err;
-  if (!isChosenByRecipient) events.dependencyAway(channel, err.context.message ?? err.code);
+  if (isChosenByRecipient) return err;
+  const { channel, country, id, content } = message;
+  const why = err.context.message ?? err.code;
+  events.dependencyAway(channel, why);
+  if ('to' in content) {
+    events.sendFailed({
+      ...id,
+      channel,
+      provider,
+      country,
+      to: content.to,
+      reason: err.context.reason ?? err.code,
+      why,
+    });
+  }
   return err;
 }

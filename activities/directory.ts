@@ -8,7 +8,7 @@ import type { OneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import type { Limit, RateLimits } from '../adapters/redis/rate-limits.ts';
 import type { DirectoryPerson, EntryStatus } from '../domain/directory.ts';
 import { Failure } from '../domain/failures.ts';
-import { type ContactIdentity, usernameKey } from '../domain/identity.ts';
+import { type ContactIdentity, pseudonymsOf, usernameKey } from '../domain/identity.ts';
 import { limitKeysOf } from '../domain/limits.ts';
 import { cleanName, isPersonName } from '../domain/person-names.ts';
 import { cleanDirectoryName } from '../domain/usernames.ts';
@@ -59,6 +59,8 @@ export interface DirectoryActivityDeps {
   newId: () => string;
   /** Keyed hash for limit keys. */
   limitHash: (kind: string, text: string) => string;
+  /** Returns the pseudonym of a name in the audit log. */
+  pseudonym: (name: string) => string;
   /** Default country of numbers without a country code. */
   phoneRegion: string;
 }
@@ -221,7 +223,11 @@ function identityOf(entry: Entry, deps: DirectoryActivityDeps): { identity: Cont
   const isUnreachable = number === undefined && email === undefined;
   const reasons = [phoneRefused, emailRefused, isUnreachable ? 'no-number-or-address' : undefined];
   return {
-    identity: { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) },
+    identity: {
+      ...identity,
+      limitKeys: limitKeysOf(identity, deps.limitHash),
+      pseudonyms: pseudonymsOf(identity, deps.pseudonym),
+    },
     leftOut: [...leftOut, ...reasons.flatMap((reason) => reason ?? [])],
   };
 }

@@ -68,7 +68,7 @@ export function createRegistrationActivities(deps: RegistrationActivityDeps) {
       await registrations.removeDevice(registrationId);
       if (status.steps.some(({ name }) => name === 'signal')) await signalSteps.forget(registrationId);
       if (status.state !== 'completed') await codes.remove({ subject: registrationId, purpose: 'register' });
-      events.registrationEnded(registrationId, status.state, status.reason, status.userId);
+      events.registrationEnded(registrationId, status);
     },
   };
 }

@@ -6,9 +6,10 @@ import { adminRole } from '../domain/account.ts';
 import { deviceIn, probationOf } from '../domain/device.ts';
 import { Failure } from '../domain/failures.ts';
 import type { DeviceLink } from '../domain/link.ts';
+import type { RegistrationStatus } from '../domain/registration.ts';
 import type { AuthSession } from '../domain/session.ts';
 import { tokenHash } from '../platform/crypto.ts';
-import { type Trace, traces } from '../platform/log.ts';
+import { notePerson, type Trace, traces } from '../platform/log.ts';
 import { originOf, type ReportOrigin } from './callbacks/delivery-reports.ts';
 import type { ApiDeps } from './deps.ts';
 import { limitRequest } from './limits/counting.ts';
@@ -120,6 +121,7 @@ export async function requireRegistration(
   const stored = await deps.registrations.read(registrationId);
   if (stored === undefined || stored.tokenHash !== tokenHash(token)) throw new Failure('not-found');
   noteCaller({ registrationId });
+  noteIdentityOf(stored.status);
   return stored;
 }
 
@@ -249,6 +251,11 @@ async function requireAdmin(
 function noteCaller(caller: Pick<Trace, 'userId' | 'registrationId'>): void {
   const trace = traces.getStore();
   if (trace !== undefined) Object.assign(trace, caller);
+}
+
+/** Adds whom a registration is about. */
+function noteIdentityOf({ pseudonyms = {}, limitKeys }: RegistrationStatus): void {
+  notePerson({ pseudonyms: Object.values(pseudonyms), country: limitKeys?.country });
 }
 
 /** Returns the token of an `Authorization` header, or undefined if it has another form. RFC 6750 section 2.1. */

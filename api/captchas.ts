@@ -46,7 +46,10 @@ export async function useCaptcha(deps: CaptchaDeps, use: CaptchaUse, token: stri
   // reserved before it is verified, so that parallel uses by other holders are refused
   const used = deps.captcha.identify(token);
   const taken = await deps.usedCaptchas.take(used, holder);
-  if (taken === 'used') throw new Failure('captcha-used');
+  if (taken === 'used') {
+    deps.events.captchaRefused(use.subject, 'used');
+    throw new Failure('captcha-used');
+  }
   if (taken === 'taken') await requireSolved(deps, use, token);
   // some vendors verify a token only once, so a repeat does not call them again
   return () => deps.usedCaptchas.pass(used, holder);

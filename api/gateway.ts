@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
 import { requireMigrated } from '../adapters/mongo/migrate.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
+import { recordStart } from '../adapters/redis/configurations.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { dropPermissions, untilSignal } from '../platform/lifecycle.ts';
@@ -57,7 +58,7 @@ export async function openGateway(config: Config<'gateway'>, log: Logger): Promi
   return {
     logReady() {
       logReady(log, { url: urlOf(server) });
-      events.processStarted();
+      void recordStart({ redis: connections.redis, events, config }, 'gateway');
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

@@ -1,4 +1,4 @@
-// @permissions net, addons, worker, files, read(GEOIP_DATABASE), read(WEB_FOLDER)
+// @permissions net, addons, worker, files, read(GEOIP_DATABASE), read(GEOIP_ASN_DATABASE), read(WEB_FOLDER)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The permission `worker` is for the thread
  * that estimates passwords.
@@ -23,6 +23,7 @@ import { isAuditShipped, readAuditDepth } from '../adapters/redis/audit-stream.t
 import { createUsedCaptchas } from '../adapters/redis/captchas.ts';
 import { createChangeListener } from '../adapters/redis/changes.ts';
 import { createCodes } from '../adapters/redis/codes.ts';
+import { recordStart } from '../adapters/redis/configurations.ts';
 import { createDeliveryReports } from '../adapters/redis/delivery-reports.ts';
 import { createDeviceActivity } from '../adapters/redis/device-activity.ts';
 import { createHeartbeats } from '../adapters/redis/heartbeats.ts';
@@ -68,15 +69,15 @@ async function main(): Promise<void> {
   log.info({ event: 'argon2.chosen', package: argon2.package, atOnce: config.ARGON2_CONCURRENCY });
   await using api = await openApi(config, log);
   // the addon is loaded, so these permissions are not needed any more and cannot be regained
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], databaseOf(config));
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], databasesOf(config));
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
 }
 
-/** The database of places is read at the start. */
-function databaseOf({ GEOIP_DATABASE: file }: Config<'api'>): string[] {
-  return file === undefined ? [] : [resolve(file)];
+/** The databases of places are read at the start. */
+function databasesOf({ GEOIP_DATABASE: places, GEOIP_ASN_DATABASE: networks }: Config<'api'>): string[] {
+  return [places, networks].flatMap((file) => (file === undefined ? [] : [resolve(file)]));
 }
 
 /** A listening api; disposal completes the requests in progress, then closes the connections. */
@@ -122,7 +123,7 @@ export async function openApi(config: Config<'api'>, log: Logger): Promise<Api> 
   return {
     logReady() {
       logReady(log, { url: urlOf(server), codecUrl: urlOf(codecServer), grpcAddress: grpc.address });
-      events.processStarted();
+      void recordStart({ redis: connections.redis, events, config }, 'api');
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
@@ -160,7 +161,7 @@ async function assemble(
     registrationStarts: createRegistrationStarts(redis, secretCipher),
     signalSteps: createSignalSteps(redis, { cipher: keys.cipher('signal'), requests: keys.box('secret-signal') }),
     listener: createChangeListener(subscriber),
-    places: await openPlaces(config.GEOIP_DATABASE),
+    places: await openPlaces({ places: config.GEOIP_DATABASE, networks: config.GEOIP_ASN_DATABASE }),
     codes: createCodes(redis, keysIn(keys, 'code')),
     oneTimeSecrets: createOneTimeSecrets(redis, keys.box('secret-registration')),
     directorySecrets: createOneTimeSecrets(redis, keys.box('secret-directory')),

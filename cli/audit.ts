@@ -1,12 +1,26 @@
 /** `vyry audit`: prints the newest audit events and pseudonyms, and verifies the integrity of the audit log. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { readAuditLog } from '../adapters/elastic/audit-index.ts';
+import { readAuditLog, readLastSequence } from '../adapters/elastic/audit-index.ts';
 import { type AuditFilter, readNewest } from '../adapters/elastic/audit-reader.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
-import { readAuditDepth, readAuditHead, readDeadLetters } from '../adapters/redis/audit-stream.ts';
-import { connectRedis, readRedisPlace } from '../adapters/redis/connect.ts';
+import {
+  readAuditCheckpoints,
+  readAuditDepth,
+  readAuditHead,
+  readAuditNext,
+  readDeadLetters,
+} from '../adapters/redis/audit-stream.ts';
+import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { type AuditAction, type AuditEvent, auditActions } from '../domain/audit.ts';
-import { type AuditLogFault, type AuditLogReport, pseudonymOf, verifyAuditLog } from '../platform/audit.ts';
+import { pseudonymOf } from '../platform/audit.ts';
+import {
+  type AuditLogFault,
+  type AuditLogReport,
+  completeFrom,
+  readCheckpoint,
+  type Verification,
+  verifyAuditLog,
+} from '../platform/audit-verification.ts';
 import { outsideBudget } from '../platform/budget.ts';
 import { readOperatorKeys, readVariables } from '../platform/config/config.ts';
 import { namesFrom } from '../platform/config/variables.ts';
@@ -55,7 +69,7 @@ const tail: Command = {
 const verify: Command = {
   positionals: [],
   about: 'Verifies the whole audit log and lists events that were changed or removed after they were written.',
-  details: `Removal by retention is not a fault. Dead letters in Redis are taken into account. The exit code is 1 if there are faults. ${elasticNote}`,
+  details: `Removal by retention is not a fault: hourly checkpoints in Redis tell it from any other. Dead letters in Redis are taken into account. The exit code is 1 if there are faults. ${elasticNote}`,
   options: {},
   budget: 'none',
   async run({ env, show }) {
@@ -64,13 +78,16 @@ const verify: Command = {
     const macKeys = keysIn(readOperatorKeys(env, ['AUDIT_KEY']), 'audit');
     const redis = connectRedis(readRedisPlace(readVariables(namesFrom('REDIS_'), env)), () => undefined);
     try {
-      const { entries } = await readAuditDepth(redis, Date.now());
-      const end = entries === 0 ? await readAuditHead(redis) : undefined;
+      const { AUDIT_RETENTION_DAYS: retentionDays } = readVariables(['AUDIT_RETENTION_DAYS'], env);
+      const stored = await readLastSequence(elastic, prefix);
+      const known = await readKnown(redis, { macKeys, retentionDays, stored });
       await elastic.indices.refresh({ index: `${prefix}-*` });
-      const report = await verifyAuditLog(readAuditLog(elastic, prefix), macKeys, end);
-      const faults = withoutDeadLetters(report.faults, await readDeadLetters(redis));
-      show({ json: { ...report, faults, waiting: entries }, text: reportOf({ ...report, faults }, entries) });
-      if (faults.length > 0) throw new Error('The audit log was changed after it was written.');
+      const report = await verifyAuditLog(readAuditLog(elastic, prefix), { macKeys, ...known });
+      const found = withoutDeadLetters(report.faults, await readDeadLetters(redis));
+      const result = { ...report, faults: [...known.faults, ...found] };
+      const completeFrom = known.start?.sequence ?? null;
+      show({ json: { ...result, completeFrom, waiting: known.waiting }, text: reportOf(result, known) });
+      if (result.faults.length > 0) throw new Error('The audit log was changed after it was written.');
     } finally {
       redis.disconnect();
     }
@@ -93,6 +110,43 @@ const pseudonym: Command = {
 /** The commands on the audit log. */
 export const audit: Record<string, Command> = { tail, verify, pseudonym };
 
+/** What Redis knows of the log. */
+interface Known extends Pick<Verification, 'start' | 'end' | 'next'> {
+  waiting: number;
+  faults: KnownFault[];
+}
+
+/** Faults of what Redis knows: it has lost the end of the log, or a checkpoint was not signed by us. */
+type KnownFault = { fault: 'reset'; stored: number; known: number } | { fault: 'unsigned'; checkpoint: number };
+
+/** `stored`: the highest sequence number that was stored before. */
+async function readKnown(
+  redis: Redis,
+  { macKeys, retentionDays, stored }: { macKeys: readonly Buffer[]; retentionDays: number; stored: number },
+): Promise<Known> {
+  const head = await readAuditHead(redis);
+  const [next, { entries: waiting }, texts] = await Promise.all([
+    readAuditNext(redis),
+    readAuditDepth(redis, Date.now()),
+    readAuditCheckpoints(redis),
+  ]);
+  const read = texts.map((text) => readCheckpoint(text, macKeys));
+  const isReset = stored > head.sequence;
+  const faults: KnownFault[] = [
+    ...read.flatMap((one, at): KnownFault[] => (one === undefined ? [{ fault: 'unsigned', checkpoint: at + 1 }] : [])),
+    ...(isReset ? [{ fault: 'reset', stored, known: head.sequence } as const] : []),
+  ];
+  const checkpoints = read.filter((one) => one !== undefined);
+  return {
+    start: completeFrom(checkpoints, { retentionDays, now: Date.now() }),
+    end: isReset ? undefined : head,
+    // an event that came after the head was read is none of those that are verified
+    next: next !== undefined && next.sequence <= head.sequence ? next : undefined,
+    waiting,
+    faults,
+  };
+}
+
 /** Drops gaps in which every sequence number is a dead letter. */
 function withoutDeadLetters(faults: AuditLogFault[], deadLetters: ReadonlySet<number>): AuditLogFault[] {
   const isExplained = ({ from, to }: { from: number; to: number }) =>
@@ -100,16 +154,34 @@ function withoutDeadLetters(faults: AuditLogFault[], deadLetters: ReadonlySet<nu
   return faults.filter((fault) => fault.fault !== 'missing' || !isExplained(fault));
 }
 
-function reportOf({ events, dropped, faults }: AuditLogReport, waiting: number): string {
-  const words = faults.map((fault) =>
-    fault.fault === 'missing'
-      ? `missing: events ${fault.from} to ${fault.to} were removed`
-      : `${fault.fault}: event ${fault.id}`,
-  );
-  const tail = waiting > 0 ? `; ${waiting} are waiting to be stored, so the end of the log was not checked` : '';
-  return [...words, `${events} events read, ${dropped} dropped before writing, ${faults.length} faults${tail}`].join(
-    '\n',
-  );
+function reportOf(
+  { events, dropped, faults }: Omit<AuditLogReport, 'faults'> & { faults: (AuditLogFault | KnownFault)[] },
+  { start, waiting }: Known,
+): string {
+  const from =
+    start === undefined
+      ? 'There is no checkpoint after the last removal by retention: events that are missing at the beginning are not noticed'
+      : `Complete from event ${start.sequence + 1} on, by a checkpoint, if no fault is listed`;
+  const tail = waiting > 0 ? `, ${waiting} waiting to be stored` : '';
+  const counts = `${events} events read, ${dropped} dropped before writing, ${faults.length} faults${tail}`;
+  return [...faults.map(sentenceOf), from, counts].join('\n');
+}
+
+function sentenceOf(fault: AuditLogFault | KnownFault): string {
+  switch (fault.fault) {
+    case 'missing': {
+      const { from, to, after = 'the beginning', before = 'the end' } = fault;
+      return `missing: events ${from} to ${to} were removed, ${to - from + 1} of them, between ${after} and ${before}`;
+    }
+    case 'repeated':
+      return `repeated: another event has the number ${fault.sequence} of event ${fault.id}`;
+    case 'reset':
+      return `reset: Redis knows ${fault.known} events and ${fault.stored} are stored: it has lost its data, so the end of the log cannot be proven`;
+    case 'unsigned':
+      return `unsigned: checkpoint ${fault.checkpoint} was not written by Vyry, or AUDIT_KEY is another`;
+    default:
+      return `${fault.fault}: event ${fault.id}`;
+  }
 }
 
 type Ask = (from: { fromSequence: number; size: number }) => Promise<AuditEvent[]>;

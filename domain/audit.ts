@@ -19,7 +19,7 @@ interface ActionKind {
   about: string;
 }
 
-/** All audit actions, including reserved names of features that do not exist yet. */
+/** All audit actions. */
 export const auditActions = {
   'registration-start': { category: ['iam'], type: ['user', 'info'], about: 'a registration was started' },
   'registration-step': {
@@ -41,12 +41,6 @@ export const auditActions = {
   'user-enable': { category: ['iam'], type: ['user', 'change', 'admin'], about: 'an account was enabled again' },
   'user-delete': { category: ['iam'], type: ['user', 'deletion'], about: 'an account was deleted' },
   'role-change': { category: ['iam'], type: ['user', 'change', 'admin'], about: 'the roles of a user were changed' },
-  'account-locked': {
-    category: ['iam'],
-    type: ['user', 'change'],
-    about: 'an account was locked after too many failures',
-  },
-  'account-unlocked': { category: ['iam'], type: ['user', 'change'], about: 'a locked account was unlocked' },
   'password-change': { category: ['iam'], type: ['user', 'change'], about: 'a password was changed' },
   'password-reset': { category: ['iam'], type: ['user', 'change'], about: 'a forgotten password was replaced' },
   'recovery-start': {
@@ -197,11 +191,10 @@ export type AuditAction = keyof typeof auditActions;
 export type AuditStatus = 'success' | 'failure' | 'unknown';
 
 /**
- * An audit event as indexed. The nine fields of the contract come first. Their ECS equivalents (`event.action`,
- * `user.id`, `source.ip`, `user_agent.original`, `event.outcome`, `log.level`) are aliases in the index mapping and
- * must not be written. Fields that ECS does not define are under `vyry`.
+ * An audit event as indexed. The nine fields of the contract come first. The role `audit` adds their ECS equivalents
+ * (`audit-ecs.ts`). Fields that ECS does not define are under `vyry`.
  */
-export interface AuditEvent {
+export interface AuditEvent extends Partial<Pick<EcsFields, 'log' | 'source' | 'user_agent'>> {
   '@timestamp': string;
   timestamp: string;
   level: 'info' | 'warn' | 'error';
@@ -225,7 +218,7 @@ export interface AuditEvent {
     reason?: string;
     /** Nanoseconds. */
     duration?: number;
-  };
+  } & Partial<EcsFields['event']>;
   service: { name: string; version: string; environment: string; node: { name: string; role: string } };
   trace?: { id: string };
   http?: { request: { id?: string; method?: string }; response?: { status_code: number } };
@@ -233,10 +226,40 @@ export interface AuditEvent {
   url?: { path: string };
   error?: { code?: string; type?: string };
   rule?: { name: string };
-  user?: { hash?: string; target?: { id: string } };
+  user?: { hash?: string; target?: { id: string } } & Partial<NonNullable<EcsFields['user']>>;
   related?: { ip?: string[]; user?: string[]; hash?: string[] };
   labels: { hash_kid: string };
   vyry: AuditDetails;
+}
+
+/** Where an address is: `source.geo` and `source.as` of ECS. */
+export interface AddressOrigin {
+  geo?: {
+    /** ISO 3166-1 alpha-2. */
+    country_iso_code?: string;
+    country_name?: string;
+    city_name?: string;
+    /** Degrees, WGS 84. */
+    location?: { lat: number; lon: number };
+  };
+  as?: { number: number; organization?: { name: string } };
+}
+
+/** The program behind a user agent: `user_agent` of ECS, without the text itself. */
+export interface Program {
+  name?: string;
+  version?: string;
+  os?: { name?: string; version?: string };
+  device?: { name: string };
+}
+
+/** The fields of ECS that are added to an event. */
+export interface EcsFields {
+  log: { level: AuditEvent['level'] };
+  event: { action: AuditEvent['action']; outcome: AuditEvent['status'] };
+  user?: { id: string };
+  source?: { ip: string } & AddressOrigin;
+  user_agent?: { original: string } & Program;
 }
 
 /** Fields that ECS does not define. */

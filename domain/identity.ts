@@ -23,6 +23,29 @@ export interface ContactIdentity {
   emailRefused?: string;
   /** Keys that limits count this identity by. */
   limitKeys?: LimitKeys;
+  /** The pseudonyms of user name, number and address in the audit log. */
+  pseudonyms?: Pseudonyms;
+}
+
+/** The pseudonyms of one person: keyed hashes. */
+export interface Pseudonyms {
+  username?: string;
+  number?: string;
+  mailbox?: string;
+}
+
+/** Returns the names of a person in the forms in which audit events name them. */
+export function namesOf({ username, phone, email }: Pick<ContactIdentity, 'username' | 'phone' | 'email'>): string[] {
+  return [username && usernameKey(username), phone, email].flatMap((name) => name || []);
+}
+
+/** Returns the pseudonyms of an identity, the forms of its names being those in which events name them. */
+export function pseudonymsOf({ username, phone, email }: ContactIdentity, hash: (name: string) => string): Pseudonyms {
+  return {
+    ...(username !== undefined && { username: hash(usernameKey(username)) }),
+    ...(phone !== undefined && { number: hash(phone) }),
+    ...(email !== undefined && { mailbox: hash(email) }),
+  };
 }
 
 /** Keys that limits count an identity by: keyed hashes, which the status publishes in place of plain text. */

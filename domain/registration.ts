@@ -10,7 +10,7 @@
  *
  * Instants are milliseconds since the Unix epoch.
  */
-import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone } from './identity.ts';
+import { addressOf, type ContactIdentity, type LimitKeys, maskEmail, maskPhone, type Pseudonyms } from './identity.ts';
 import { type Channel, channels, nextSendAt, type Send, type VerificationRules } from './verification.ts';
 
 /** Steps that a policy can contain; the default policy has all but `signal`. */
@@ -118,6 +118,8 @@ export interface RegistrationStatus {
   afterCaptcha?: Pick<RegistrationStatus, 'steps' | 'nextSendAt'>;
   /** Keys that limits count the identity by; not shown to callers. */
   limitKeys?: LimitKeys;
+  /** The pseudonyms of the identity in the audit log; not shown to callers. */
+  pseudonyms?: Pseudonyms;
   /** The account that already has the identity; not shown to callers. */
   existing?: ExistingAccount;
   /** How the approval was given. */
@@ -180,7 +182,7 @@ export function readPolicy(names: readonly string[]): StepName[] {
 /** Derives the status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
   const waitingFor = awaitedOf(state);
-  const { phone, email, callingCode, limitKeys } = state.identity;
+  const { phone, email, callingCode, limitKeys, pseudonyms } = state.identity;
   const isCaptchaOpen = state.outcome === undefined && state.policy.includes('captcha') && !state.done.has('captcha');
   return {
     version: state.version,
@@ -194,6 +196,7 @@ export function statusOf(state: RegistrationState): RegistrationStatus {
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...state.sends],
     ...(limitKeys !== undefined && { limitKeys }),
+    ...(pseudonyms !== undefined && { pseudonyms }),
     ...(state.existing !== undefined && { existing: state.existing }),
     ...(state.approvedBy !== undefined && { approvedBy: state.approvedBy }),
     ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),

@@ -4,21 +4,20 @@ import type { AuditAction } from '../domain/audit.ts';
 
 interface Mapping {
   type?: string;
-  path?: string;
   properties?: Record<string, Mapping>;
 }
 
 const mappings = auditTemplate('auth-logs', undefined).template.mappings as Mapping;
 
 /**
- * Returns the type of a field in the index; for an alias, the type of its target.
+ * Returns the type of a field in the index.
  *
  * @throws {RangeError} the template has no such field
  */
 export function fieldType(name: string): string {
   const mapping = name.split('.').reduce<Mapping | undefined>((at, part) => at?.properties?.[part], mappings);
   if (mapping?.type === undefined) throw new RangeError(`There is no field ${name}`);
-  return mapping.type === 'alias' ? fieldType(mapping.path ?? '') : mapping.type;
+  return mapping.type;
 }
 
 /** Returns the KQL for events of these actions. */
@@ -39,9 +38,9 @@ export const clientErrors = 'http.response.status_code >= 400 and http.response.
 /** Answers with a server error (5xx). */
 export const serverErrors = 'http.response.status_code >= 500';
 /** Attempts with a name and password. */
-export const passwordTries = action('login', 'ldap-login');
-/** Accounts that were locked, by Vyry or by the directory. */
-export const lockOuts = 'event.action: account-locked or event.reason: locked';
+export const passwordTries = `${action('login', 'ldap-login')} and event.type: start`;
+/** Attempts at accounts that their directory has locked. */
+export const lockOuts = 'event.reason: locked';
 /** Links and approvals of new devices, from the request to its end. */
 export const links = action('device-link', 'approval-request', 'approval-answer');
 /** New devices that a device of their account denied. */
@@ -77,7 +76,7 @@ export const messageActions = action(
 );
 /** The events that a security team reads first. */
 export const securityEvents =
-  `${action('account-locked', 'access-denied', 'rate-limited', 'role-change', 'user-disable', 'session-revoke')}` +
+  `${action('access-denied', 'rate-limited', 'role-change', 'user-disable', 'session-revoke')}` +
   ` or ${action('operator-login', 'operator-act', 'payload-decode', 'audit-gap', 'device-add')}` +
   ` or ${action('prefix-paused', 'sending-stopped', 'identity-change')} or (${reportedLinks})` +
   ` or ${action('message-flood', 'inbox-full', 'device-suspend', 'socket-refuse')}` +

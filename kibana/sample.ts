@@ -176,14 +176,7 @@ function finish(
 function addRareActions(day: Day): void {
   const person: Person = { ...day.person(), userId: day.id(24) };
   const admin = { person: { ...day.person(), userId: day.id(24) }, targetId: person.userId ?? '' };
-  const byAdmin: AuditAction[] = [
-    'role-change',
-    'user-disable',
-    'user-enable',
-    'user-delete',
-    'account-unlocked',
-    'session-revoke',
-  ];
+  const byAdmin: AuditAction[] = ['role-change', 'user-disable', 'user-enable', 'user-delete', 'session-revoke'];
   const byPerson: AuditAction[] = [
     'login',
     'pin-verify',
@@ -206,7 +199,6 @@ function addRareActions(day: Day): void {
   for (const [index, action] of byPerson.entries()) day.add(60 + 55 * index, action, { person, hash: person.hash });
   for (const minute of [300, 700, 1200])
     day.add(minute, 'token-refresh', { person, status: 'failure', reason: 'token-reuse-detected' });
-  day.add(55, 'account-locked', { person, targetId: person.userId ?? '' });
 }
 
 /** Adds delivery reports: most messages arrive, and one network delivers few of Infobip's. */

@@ -12,11 +12,13 @@ import {
   auditActions,
   auditText,
 } from '../domain/audit.ts';
+import { agreesWithEcs, withEcsFields, withoutEcsFields } from '../domain/audit-ecs.ts';
+import { isoCountryOf } from '../domain/countries.ts';
 import type { Role } from './config/roles.ts';
 import type { Secret } from './config/secret.ts';
 import { deriveKey, keyIdOf } from './crypto.ts';
 import type { KeyRing } from './keyring.ts';
-import { traces } from './log.ts';
+import { type TracePerson, traces } from './log.ts';
 
 /** Appends an event to the audit log. It returns immediately and never throws. */
 export type AuditSink = (event: AuditEvent, options: AppendOptions) => void;
@@ -53,6 +55,12 @@ export interface AuditContext {
   targetUserId?: string;
   /** A normalized phone number, e-mail address or user name; the event contains only its pseudonym. */
   identity?: string | undefined;
+  /** Further names of the same person, which the event joins as pseudonyms. */
+  identities?: readonly string[];
+  /** Pseudonyms of names of the same person. */
+  pseudonyms?: readonly string[] | undefined;
+  /** It is a part of an attempt that has an event of its own, so that the attempt is counted once. */
+  isPart?: boolean;
   durationSeconds?: number;
   http?: { method: string; route: string; status: number };
   errorCode?: string | undefined;
@@ -91,7 +99,7 @@ export function createRecorder(service: Service, { id, pseudonymKey, macKey }: A
       ...common,
       ...whereFrom(context),
       ...whom(context, pseudonymKey),
-      vyry: { ...registrationOf(context), ...context.details },
+      vyry: { ...registrationOf(context), ...withCountry(context.details) },
     };
     event.vyry.audit = { ...event.vyry.audit, mac: macOf(event, macKey) };
     append(event, { isOnce: once !== undefined, isMinor });
@@ -144,8 +152,9 @@ export interface ErasedIdentity {
  * keeps its original HMAC and gets a second one over its new content (`erasure`), so that the hash chain stays
  * verifiable and only a holder of the key can rewrite an event.
  */
-export function withoutPerson(event: AuditEvent, { userId, alias }: ErasedIdentity, macKey: Buffer): AuditEvent {
+export function withoutPerson(stored: AuditEvent, { userId, alias }: ErasedIdentity, macKey: Buffer): AuditEvent {
   const renamed = (id: string) => (id === userId ? alias : id);
+  const event = withoutEcsFields(stored);
   const { ip, userAgent, user, related, ...rest } = event;
   // the address and user agent of an admin who acted on the user are kept
   const isActor = event.userId === undefined || event.userId === userId;
@@ -158,11 +167,20 @@ export function withoutPerson(event: AuditEvent, { userId, alias }: ErasedIdenti
     ...(target && { user: target }),
     related: {
       ...(!isActor && related?.ip && { ip: related.ip }),
-      ...(related?.user && { user: related.user.map(renamed) }),
+      ...(related?.user && { user: idsIn(related).map(renamed) }),
     },
   };
   const erasure = erasureMacOf(erased, macKey);
-  return { ...erased, vyry: { ...erased.vyry, audit: { ...erased.vyry.audit, erasure } } };
+  const proven = { ...erased, vyry: { ...erased.vyry, audit: { ...erased.vyry.audit, erasure } } };
+  if (stored.log === undefined) return proven;
+  const { ip: _ip, ...origin } = stored.source ?? {};
+  const { original: _original, ...program } = stored.user_agent ?? {};
+  return withEcsFields(proven, { originOf: () => origin, programOf: () => program });
+}
+
+/** Returns the ids among the users of an event, which has their pseudonyms too. */
+function idsIn({ user = [], hash = [] }: NonNullable<AuditEvent['related']>): string[] {
+  return user.filter((one) => !hash.includes(one));
 }
 
 /** Covers the original HMAC. The prefix `erased` separates it from the HMAC of an event. */
@@ -173,7 +191,10 @@ function erasureMacOf(event: AuditEvent, macKey: Buffer): string {
     .digest('base64url');
 }
 
-function isUnchanged(event: AuditEvent, macKey: Buffer): boolean {
+/** Returns whether an event is as it was written, or as its erasure left it, by a key. */
+export function isUnchanged(stored: AuditEvent, macKey: Buffer): boolean {
+  if (!agreesWithEcs(stored)) return false;
+  const event = withoutEcsFields(stored);
   const { mac, erasure } = event.vyry.audit ?? {};
   return erasure === undefined ? macOf(event, macKey) === mac : erasureMacOf(event, macKey) === erasure;
 }
@@ -187,6 +208,7 @@ function whatHappened(action: AuditAction, context: AuditContext) {
   const { status, message, reason, level, once, durationSeconds, metadata = {} } = context;
   const now = new Date().toISOString();
   const { category, type } = auditActions[action];
+  const { isPart = false } = context;
   return {
     '@timestamp': now,
     timestamp: now,
@@ -199,7 +221,7 @@ function whatHappened(action: AuditAction, context: AuditContext) {
       id: once === undefined ? randomUUIDv7() : idOf(action, once),
       kind: 'event' as const,
       category,
-      type,
+      type: isPart ? ['info'] : type,
       dataset,
       module: 'vyry',
       ...(reason !== undefined && { reason: auditText(reason) }),
@@ -228,11 +250,13 @@ function whereFrom({ http, errorCode, rule }: AuditContext) {
   };
 }
 
-function whom({ userId, targetUserId, identity }: AuditContext, pseudonymKey: Buffer) {
+function whom({ userId, targetUserId, ...names }: AuditContext, pseudonymKey: Buffer) {
   const trace = traces.getStore();
   const actor = userId ?? trace?.userId;
-  const hash = identity === undefined ? undefined : pseudonymOf(identity, pseudonymKey);
-  const users = [actor, targetUserId].filter((id) => id !== undefined);
+  const [hash, ...others] = pseudonymsIn(names, trace?.about ?? {}, pseudonymKey);
+  const hashes = hash === undefined ? [] : [hash, ...others];
+  // ids and pseudonyms together, so that one search finds every event of a person
+  const users = [actor, targetUserId, ...hashes].filter((id) => id !== undefined);
   return {
     ...(actor !== undefined && { userId: actor }),
     ...((hash !== undefined || targetUserId !== undefined) && {
@@ -241,9 +265,31 @@ function whom({ userId, targetUserId, identity }: AuditContext, pseudonymKey: Bu
     related: {
       ...(trace?.ip && { ip: [trace.ip] }),
       ...(users.length > 0 && { user: users }),
-      ...(hash && { hash: [hash] }),
+      ...(hashes.length > 0 && { hash: hashes }),
     },
   };
+}
+
+/** Returns the pseudonyms of the person of an event, without repeats: first the one that the event is about. */
+function pseudonymsIn(
+  { identity, identities = [], pseudonyms = [] }: Pick<AuditContext, 'identity' | 'identities' | 'pseudonyms'>,
+  about: TracePerson,
+  key: Buffer,
+): string[] {
+  const own = [...(identity === undefined ? [] : [identity]), ...identities].map((name) => pseudonymOf(name, key));
+  const told = about.identity === undefined ? [] : [pseudonymOf(about.identity, key)];
+  const known = [...told, ...(about.pseudonyms ?? [])];
+  const named = [...own, ...pseudonyms];
+  // an event about somebody else than the request does not join the two
+  const isSame = named.length === 0 || named.some((hash) => known.includes(hash));
+  return [...new Set(isSame && identity === undefined ? [...known, ...named] : [...named, ...(isSame ? known : [])])];
+}
+
+/** The country of an event, which is that of the person of the request unless it names one, always by ISO 3166. */
+function withCountry(details: AuditDetails = {}): AuditDetails {
+  const country = details.messaging?.country ?? traces.getStore()?.about?.country;
+  if (country === undefined) return details;
+  return { ...details, messaging: { ...details.messaging, country: isoCountryOf(country) } };
 }
 
 function registrationOf({ details }: AuditContext): AuditDetails {
@@ -269,67 +315,4 @@ function canonical(value: unknown): string {
       ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
       : item,
   );
-}
-
-/** A fault of an audit log. `missing`: the first and last sequence number of events removed after writing. */
-export type AuditLogFault =
-  | { fault: 'changed'; id: string; sequence: number }
-  | { fault: 'missing'; from: number; to: number }
-  | { fault: 'unproven'; id: string };
-
-/** The result of `verifyAuditLog`. */
-export interface AuditLogReport {
-  events: number;
-  /** Events dropped because the stream was full. They are no fault; `audit-gap` events report them. */
-  dropped: number;
-  faults: AuditLogFault[];
-}
-
-/**
- * Verifies that no event was changed or removed. It checks the HMAC of each event and the hash chain from one to the
- * next, up to the last event that the stream remembers. The oldest events may be missing because of retention.
- *
- * @param events in the order of their sequence
- * @param end the last event that the stream remembered when the check began; undefined while events wait to be stored,
- *   in
- *   which case removals at the end are not detected
- */
-export async function verifyAuditLog(
-  events: AsyncIterable<AuditEvent>,
-  macKey: Buffer | readonly Buffer[],
-  end: { sequence: number; chain: string } | undefined,
-): Promise<AuditLogReport> {
-  const macKeys = [macKey].flat();
-  const report: AuditLogReport = { events: 0, dropped: 0, faults: [] };
-  let last = { sequence: 0, chain: '' };
-  const step = (sequence: number, isLinked: boolean) => {
-    const gap = sequence - last.sequence - 1;
-    if (isLinked) report.dropped += gap;
-    // a gap before the first event is retention
-    else if (report.events > 1) report.faults.push({ fault: 'missing', from: last.sequence + 1, to: sequence - 1 });
-  };
-  for await (const event of events) {
-    const { sequence, chain, mac } = event.vyry?.audit ?? {};
-    if (sequence === undefined || chain === undefined || mac === undefined) {
-      report.events++;
-      report.faults.push({ fault: 'unproven', id: event.event?.id });
-      continue;
-    }
-    // written after the check began
-    if (end !== undefined && sequence > end.sequence) break;
-    report.events++;
-    if (!macKeys.some((key) => isUnchanged(event, key)))
-      report.faults.push({ fault: 'changed', id: event.event.id, sequence });
-    step(sequence, chainOf(last.chain, sequence, mac) === chain);
-    last = { sequence, chain };
-  }
-  if (end !== undefined && last.chain !== end.chain) {
-    report.faults.push({ fault: 'missing', from: last.sequence + 1, to: end.sequence });
-  }
-  return report;
-}
-
-/** The same hash chain as in `adapters/redis/audit-append.lua`. */
-function chainOf(previous: string, sequence: number, mac: string): string {
-  return createHash('sha1').update(`${previous}:${sequence}:${mac}`).digest('hex');
 }

@@ -75,6 +75,8 @@ export const keyPurposes = {
   push: { root: 'DATA_KEY', roles: ['api', 'registration'] },
   deletion: { root: 'DATA_KEY', roles: ['api'] },
   pseudonym: { root: 'AUDIT_KEY', roles },
+  /** Hashes of the configuration, in which its secrets cannot be guessed. */
+  configuration: { root: 'AUDIT_KEY', roles },
   audit: { root: 'AUDIT_KEY', roles },
 } as const satisfies Record<string, { root: RootName; roles: readonly Role[] }>;
 
@@ -91,6 +93,7 @@ const lastingPurposes = [
   'operator',
   'captcha',
   'registration-stop',
+  'configuration',
 ] as const satisfies KeyPurpose[];
 type LastingPurpose = (typeof lastingPurposes)[number];
 

@@ -29,10 +29,28 @@ export interface Trace {
   registrationId?: string;
   /** Of this process: it is carried nowhere. */
   budget?: Budget | undefined;
+  /** Whom the request is about, as far as it has become known. Of this process. */
+  about?: TracePerson;
+}
+
+/** A person by their names: personal data, which audit events have as pseudonyms only. */
+export interface TracePerson {
+  /** The normalized user name, number or address that the request names. */
+  identity?: string;
+  /** Pseudonyms of names of the same person. */
+  pseudonyms?: readonly string[] | undefined;
+  /** The country of their number: ISO 3166, or a calling code such as `+44`. */
+  country?: string | undefined;
 }
 
 /** The trace of the running request or activity. */
 export const traces = new AsyncLocalStorage<Trace>();
+
+/** Adds what has become known of a person to the audit events of the running request. */
+export function notePerson(person: TracePerson): void {
+  const trace = traces.getStore();
+  if (trace?.about !== undefined) Object.assign(trace.about, person);
+}
 
 /** Fields that are redacted at any depth of an object. */
 const secretFields = new Set(['password', 'pin', 'otp', 'token', 'authorization', 'registrationToken', 'refreshToken']);

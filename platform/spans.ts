@@ -59,7 +59,8 @@ export function requestTrace(given: {
 }): Trace {
   const { ip = '', userAgent = '', traceparent = beginTrace(undefined, 1).traceparent } = given;
   const requestId = /^[\w.:-]{1,128}$/.exec(given.requestId ?? '')?.[0] ?? newId();
-  return { requestId, traceparent, ip, userAgent: userAgent.slice(0, auditTextMax) };
+  // one object for all spans of the request, which have copies of its trace
+  return { requestId, traceparent, ip, userAgent: userAgent.slice(0, auditTextMax), about: {} };
 }
 
 /** Returns the `traceparent` of a child span. */

@@ -1,4 +1,4 @@
-// @permissions net, files
+// @permissions net, files, read(GEOIP_DATABASE), read(GEOIP_ASN_DATABASE)
 /**
  * The role `audit`: ships audit events from the Redis stream to Elasticsearch.
  *
@@ -8,18 +8,34 @@
  *    backoff, so that the other events wait in Redis. Events that the index refuses permanently become dead letters.
  * 4. Acknowledge and delete the batch in the stream.
  *
+ * Every hour it signs how far the log has come, and removes what is older than the retention.
+ *
  * Any number of these processes may run. If one is killed between 3 and 4, another stores the batch again; the event
  * ids make that idempotent.
  */
 import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { Counter, Registry } from 'prom-client';
 import { type AuditIndex, createAuditIndex, isTooLarge, type Stored } from '../adapters/elastic/audit-index.ts';
 import { connectElastic, pingElastic } from '../adapters/elastic/connect.ts';
+import { openPlaces } from '../adapters/geoip.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
-import { type AuditEntry, type AuditStream, createAuditStream } from '../adapters/redis/audit-stream.ts';
+import {
+  type AuditEntry,
+  type AuditStream,
+  addAuditCheckpoint,
+  createAuditStream,
+  hasAuditCheckpoint,
+  readAuditHead,
+  readAuditOldest,
+} from '../adapters/redis/audit-stream.ts';
+import { recordStart } from '../adapters/redis/configurations.ts';
 import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { keys } from '../adapters/redis/keys.ts';
-import { readConfig } from '../platform/config/config.ts';
+import { programOf } from '../adapters/user-agents.ts';
+import { type EcsTables, withEcsFields } from '../domain/audit-ecs.ts';
+import { signCheckpoint } from '../platform/audit-verification.ts';
+import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
 import { dropPermissions, pause, runEvery, untilSignal } from '../platform/lifecycle.ts';
 import { createLog, type Logger, logReady } from '../platform/log.ts';
@@ -35,6 +51,8 @@ const hourMs = 3_600_000;
 interface Shipping {
   stream: AuditStream;
   index: AuditIndex;
+  /** What the fields of ECS are made with. */
+  tables: EcsTables;
   log: Logger;
   stopped: AbortSignal;
   count: { stored: Counter; deadLetters: Counter; retries: Counter };
@@ -58,7 +76,9 @@ async function main(): Promise<void> {
   const index = createAuditIndex(elastic, { prefix: config.AUDIT_INDEX, retentionDays: config.AUDIT_RETENTION_DAYS });
   const stopped = new AbortController();
   const stream = createAuditStream(reader, `${hostname()}:${process.pid}`);
-  const shipping = ship({ stream, index, log, stopped: stopped.signal, count: countersOf(registry) });
+  const { originOf } = await openPlaces({ places: config.GEOIP_DATABASE, networks: config.GEOIP_ASN_DATABASE });
+  const tables = { originOf, programOf };
+  const shipping = ship({ stream, index, tables, log, stopped: stopped.signal, count: countersOf(registry) });
   try {
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => !stopped.signal.aborted);
     await using _beats = beat('audit', redis, [{ name: 'elasticsearch', check: () => pingElastic(elastic) }], log);
@@ -69,12 +89,14 @@ async function main(): Promise<void> {
     );
     await using _hours = runEvery(
       hourMs,
-      () => removeOld(redis, index, log),
+      () => careFor({ redis, index, log, config }),
       (err) => away(log, err),
     );
-    dropPermissions(['worker', 'addon', 'child', 'fs.write'], []);
+    const databases = [config.GEOIP_DATABASE, config.GEOIP_ASN_DATABASE];
+    const read = databases.flatMap((file) => (file === undefined ? [] : [resolve(file)]));
+    dropPermissions(['worker', 'addon', 'child', 'fs.write'], read);
     logReady(log);
-    events.processStarted();
+    void recordStart({ redis, events, config }, 'audit');
     await untilSignal();
   } finally {
     events.processStopped();
@@ -119,11 +141,11 @@ async function readNext({ stream, log, stopped }: Shipping, waits: boolean): Pro
 }
 
 async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<void> {
-  const { stream, index, log, count } = shipping;
+  const { stream, log, count } = shipping;
   let rest = entries;
   while (rest.length > 0) {
     const batch = rest;
-    const stored = await persist(shipping, () => storeInParts(index, batch));
+    const stored = await persist(shipping, () => storeInParts(shipping, batch));
     if (stored === undefined) return;
     const done = batch.filter((_entry, at) => isDone(stored[at]));
     count.stored.inc(done.length);
@@ -149,16 +171,16 @@ async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<voi
 }
 
 /** Stores a batch and halves it, down to single events, while Elasticsearch refuses it as too large. */
-async function storeInParts(index: AuditIndex, entries: AuditEntry[]): Promise<Stored[]> {
+async function storeInParts(shipping: Pick<Shipping, 'index' | 'tables'>, entries: AuditEntry[]): Promise<Stored[]> {
   try {
-    return await index.store(entries.map(({ event }) => event));
+    return await shipping.index.store(entries.map(({ event }) => withEcsFields(event, shipping.tables)));
   } catch (err) {
     if (!isTooLarge(err)) throw err;
     if (entries.length === 1) return [{ outcome: 'refused', reason: '413 too large' }];
     const half = Math.ceil(entries.length / 2);
     return [
-      ...(await storeInParts(index, entries.slice(0, half))),
-      ...(await storeInParts(index, entries.slice(half))),
+      ...(await storeInParts(shipping, entries.slice(0, half))),
+      ...(await storeInParts(shipping, entries.slice(half))),
     ];
   }
 }
@@ -178,11 +200,35 @@ async function persist<T>({ log, stopped, count }: Shipping, act: () => Promise<
   }
 }
 
-async function removeOld(redis: Redis, index: AuditIndex, log: Logger): Promise<void> {
+/**
+ * Signs a checkpoint of the log, then removes what is older than the retention. One process does it each hour; two that do
+ * it at the same time add two checkpoints, which is harmless.
+ */
+async function careFor({ redis, index, log, config }: AuditCare): Promise<void> {
   const isMine = await redis.set(keys.auditRemoval(), process.pid, 'PX', hourMs / 2, 'NX');
   if (isMine === null) return;
+  await sign({ redis, log, config });
   const removed = await index.removeOld(Date.now());
   if (removed.length > 0) log.info({ event: 'audit.removed', indices: removed });
+}
+
+interface AuditCare {
+  redis: Redis;
+  index: AuditIndex;
+  log: Logger;
+  config: Pick<Config<'audit'>, 'KEYS' | 'AUDIT_RETENTION_DAYS'>;
+}
+
+async function sign({ redis, log, config }: Pick<AuditCare, 'redis' | 'log' | 'config'>): Promise<void> {
+  const { KEYS: keyRing, AUDIT_RETENTION_DAYS: retentionDays } = config;
+  const isFirst = !(await hasAuditCheckpoint(redis));
+  // nothing was shipped before: the log begins here
+  const isWhole = isFirst && (await readAuditOldest(redis)) === 1;
+  const position = isWhole ? { sequence: 0, chain: '' } : await readAuditHead(redis);
+  const checkpoint = { ...position, at: Date.now(), retentionDays };
+  await addAuditCheckpoint(redis, signCheckpoint(checkpoint, keyRing.key('audit')), 24 * (retentionDays + 2));
+  // the log of the process is another place that keeps it
+  log.info({ event: 'audit.checkpoint', sequence: position.sequence, chain: position.chain });
 }
 
 function isDone(stored: Stored | undefined): boolean {

@@ -7,6 +7,7 @@ import { parsePhoneNumber, phoneRefusal } from '../adapters/phone-numbers.ts';
 import { createOneTimeSecrets } from '../adapters/redis/one-time-secrets.ts';
 import { createRateLimits } from '../adapters/redis/rate-limits.ts';
 import { directoryTries } from '../domain/limits.ts';
+import { pseudonymOf } from '../platform/audit.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { keyedHash, newId } from '../platform/crypto.ts';
 import { runWorker, type WorkerParts, type WorkerTools } from './host.ts';
@@ -28,6 +29,7 @@ async function build(config: Config<'directory'>, { events, redis }: WorkerTools
         entryTries: directoryTries(config),
         newId,
         limitHash: (kind, text) => keyedHash(limitKey, kind, text),
+        pseudonym: (name) => pseudonymOf(name, config.KEYS.key('pseudonym')),
         phoneRegion: config.PHONE_REGION,
       }),
     },

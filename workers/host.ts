@@ -13,6 +13,7 @@ import {
 import { Registry } from 'prom-client';
 import { connectCollector } from '../adapters/collector.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
+import { recordStart } from '../adapters/redis/configurations.ts';
 import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { createCodecOf } from '../adapters/temporal/codec.ts';
 import { createDataConverter } from '../adapters/temporal/connect.ts';
@@ -117,7 +118,7 @@ export async function runWorker(
     // threads are running and addons are loaded, so these permissions are not needed any longer
     dropPermissions(['worker', 'addon', 'child', 'fs.write'], parts.startReads);
     logReady(log);
-    events.processStarted();
+    void recordStart({ redis, events, config }, role);
     void parts.prepare?.(connection).catch((err: unknown) => {
       log.warn({ event: 'process.not-prepared', reason: (err as Error).message });
     });

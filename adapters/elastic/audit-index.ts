@@ -4,7 +4,7 @@
  * Consistency: the id of a document is the id of its event and only `create` is used, so storing is safe to repeat.
  * When Elasticsearch is unavailable, `store` throws and a part may be stored; store the same events again.
  */
-import { errors } from '@elastic/elasticsearch';
+import { errors, type estypes } from '@elastic/elasticsearch';
 import { type AuditEvent, auditIndexOf } from '../../domain/audit.ts';
 import { type Elastic, refusalReason } from './connect.ts';
 import { auditPolicy, auditTemplate, type UnknownFields } from './template.ts';
@@ -110,17 +110,31 @@ function isOlder(index: string, prefix: string, oldest: number): boolean {
 
 const pageMax = 1000;
 
+/** Returns the highest sequence number that is stored; 0 without events. @throws {Error} as the client */
+export async function readLastSequence(elastic: Elastic, prefix: string): Promise<number> {
+  const { hits } = await elastic.search<AuditEvent>({
+    index: `${prefix}-*`,
+    size: 1,
+    sort: [{ 'vyry.audit.sequence': { order: 'desc', unmapped_type: 'long', missing: '_last' } }],
+  });
+  return hits.hits[0]?._source?.vyry.audit?.sequence ?? 0;
+}
+
 /** Returns every stored event in order of its sequence. It reads page by page. @throws {Error} as the client */
 export async function* readAuditLog(elastic: Elastic, prefix: string): AsyncGenerator<AuditEvent> {
-  for (let after: number | undefined; ; ) {
+  for (let after: estypes.SortResults | undefined; ; ) {
     const { hits } = await elastic.search<AuditEvent>({
       index: `${prefix}-*`,
       size: pageMax,
-      sort: [{ 'vyry.audit.sequence': { order: 'asc', unmapped_type: 'long' } }],
-      ...(after !== undefined && { search_after: [after] }),
+      // by id as well: two events with the same number must not hide each other at the end of a page
+      sort: [
+        { 'vyry.audit.sequence': { order: 'asc', unmapped_type: 'long' } },
+        { 'event.id': { order: 'asc', unmapped_type: 'keyword' } },
+      ],
+      ...(after !== undefined && { search_after: after }),
     });
     for (const { _source: event } of hits.hits) if (event !== undefined) yield event;
-    after = hits.hits.at(-1)?.sort?.[0] as number | undefined;
+    after = hits.hits.at(-1)?.sort;
     if (after === undefined || hits.hits.length < pageMax) return;
   }
 }

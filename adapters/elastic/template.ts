@@ -1,9 +1,9 @@
 /**
  * The index template of audit events (`auth-logs-*`), for Elasticsearch 8.19 and 9.
  *
- * The nine fields of the contract are real fields, and the corresponding ECS fields are aliases of them. Only field
- * types of the smallest distribution are used, so that tests and production share one template; where ECS has
- * `wildcard`, this template has `keyword`.
+ * The nine fields of the contract and their ECS equivalents are fields, with the same values. Only field types of the
+ * smallest distribution are used, so that tests and production share one template; where ECS has `wildcard`, this template
+ * has `keyword`.
  * https://www.elastic.co/docs/reference/ecs
  */
 
@@ -13,7 +13,6 @@ export type UnknownFields = 'kept' | 'refused';
 const keyword = { type: 'keyword', ignore_above: 512 };
 const date = { type: 'date' };
 const long = { type: 'long' };
-const alias = (path: string) => ({ type: 'alias', path });
 const object = (properties: Record<string, unknown>) => ({ properties });
 
 const properties = {
@@ -28,7 +27,7 @@ const properties = {
   message: { type: 'text' },
   metadata: { type: 'flattened', depth_limit: 5, ignore_above: 256 },
   ecs: object({ version: keyword }),
-  log: object({ level: alias('level') }),
+  log: object({ level: keyword }),
   event: object({
     id: keyword,
     kind: keyword,
@@ -38,12 +37,27 @@ const properties = {
     module: keyword,
     reason: keyword,
     duration: long,
-    action: alias('action'),
-    outcome: alias('status'),
+    action: keyword,
+    outcome: keyword,
   }),
-  user: object({ id: alias('userId'), hash: keyword, target: object({ id: keyword }) }),
-  source: object({ ip: alias('ip') }),
-  user_agent: object({ original: alias('userAgent') }),
+  user: object({ id: keyword, hash: keyword, target: object({ id: keyword }) }),
+  source: object({
+    ip: { type: 'ip', ignore_malformed: true },
+    geo: object({
+      country_iso_code: keyword,
+      country_name: keyword,
+      city_name: keyword,
+      location: { type: 'geo_point', ignore_malformed: true },
+    }),
+    as: object({ number: long, organization: object({ name: keyword }) }),
+  }),
+  user_agent: object({
+    original: keyword,
+    name: keyword,
+    version: keyword,
+    os: object({ name: keyword, version: keyword }),
+    device: object({ name: keyword }),
+  }),
   service: object({
     name: keyword,
     version: keyword,

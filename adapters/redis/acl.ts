@@ -54,6 +54,9 @@ const readingAudit: Permissions = {
   keys: [...auditFamilies, 'auditDeadLetters' as const].map((family) => `%R${patternOf(keyFamilies[family].key)}`),
 };
 
+/** The hashes of the configuration of a role, which its processes replace at their start. */
+const configuring = (role: Role): Permissions => ({ commands: ['get', 'set'], keys: [`~configuration:${role}`] });
+
 /** What removes everything about a user: it deletes any key, and reads those that do not name their user. */
 const erasing: readonly Permissions[] = [
   { commands: ['del'], keys: ['~*'] },
@@ -75,12 +78,13 @@ const limitKeys = (...names: string[]) =>
 
 /** The permissions of each user. The first ones have the commands without a key. */
 const permissions: Record<RedisUser, readonly [Permissions, ...Permissions[]]> = {
-  api: [servingOf('api'), auditing, readingAudit],
-  gateway: [servingOf('gateway'), auditing],
+  api: [servingOf('api'), auditing, readingAudit, configuring('api')],
+  gateway: [servingOf('gateway'), auditing, configuring('gateway')],
   registration: [
     { ...servingOf('registration'), commands: [...common, ...reads, ...writes, 'publish', 'scan'] },
     auditing,
     readingAudit,
+    configuring('registration'),
     ...erasing,
   ],
   directory: [
@@ -88,6 +92,7 @@ const permissions: Record<RedisUser, readonly [Permissions, ...Permissions[]]> =
     { commands: ['eval', 'evalsha', ...limiting], keys: limitKeys(directoryTriesLimit) },
     beating('directory'),
     auditing,
+    configuring('directory'),
   ],
   delivery: [
     {
@@ -103,8 +108,14 @@ const permissions: Record<RedisUser, readonly [Permissions, ...Permissions[]]> =
     },
     beating('delivery'),
     auditing,
+    configuring('delivery'),
   ],
-  signal: [{ commands: [...common, 'hget'], keys: ownKeys('signal', ['signalStep']) }, beating('signal'), auditing],
+  signal: [
+    { commands: [...common, 'hget'], keys: ownKeys('signal', ['signalStep']) },
+    beating('signal'),
+    auditing,
+    configuring('signal'),
+  ],
   audit: [
     {
       commands: [
@@ -113,12 +124,14 @@ const permissions: Record<RedisUser, readonly [Permissions, ...Permissions[]]> =
       ],
       keys: ownKeys('audit', ['auditStream', 'auditHead', 'auditDeadLetters', 'auditRemoval']),
     },
+    { commands: ['rpush', 'ltrim', 'llen'], keys: ownKeys('audit', ['auditCheckpoints']) },
     beating('audit'),
     auditing,
+    configuring('audit'),
   ],
   operator: [
     {
-      commands: [...common, ...reads, 'scan', 'xinfo|groups', 'config|get', 'acl|getuser', 'acl|cat'],
+      commands: [...common, ...reads, 'scan', 'lrange', 'xinfo|groups', 'config|get', 'acl|getuser', 'acl|cat'],
       // scripts that read need it; no command of this user writes
       keys: ['~*'],
     },
@@ -149,7 +162,7 @@ function beating(role: Role): Permissions {
 
 /** The families that a role uses, without some. */
 function familiesOf(role: Role, without: readonly FamilyName[]): FamilyName[] {
-  const apart: readonly FamilyName[] = [...without, ...auditFamilies, 'health'];
+  const apart: readonly FamilyName[] = [...without, ...auditFamilies, 'health', 'configuration'];
   return (Object.keys(keyFamilies) as FamilyName[]).filter((family) => {
     const { writers, readers = [] }: KeyFamily = keyFamilies[family];
     return !apart.includes(family) && (writers.includes(role) || readers.includes(role));

@@ -129,6 +129,28 @@ export async function readAuditOldest(redis: Redis): Promise<number | undefined>
   return oldest === undefined ? undefined : Number(namesOf(oldest[1]).sequence);
 }
 
+/** Returns the oldest waiting event by its place in the hash chain, or undefined if none waits. */
+export async function readAuditNext(redis: Redis): Promise<Required<Omit<AuditProof, 'erasure'>> | undefined> {
+  const [oldest] = await redis.xrange(auditKeys.stream, '-', '+', 'COUNT', 1);
+  const { sequence, chain, mac } = (oldest && entryOf(oldest)?.event.vyry.audit) ?? {};
+  return sequence === undefined || chain === undefined || mac === undefined ? undefined : { sequence, chain, mac };
+}
+
+/** Returns whether a checkpoint of the log is stored. */
+export async function hasAuditCheckpoint(redis: Redis): Promise<boolean> {
+  return (await redis.llen(auditKeys.checkpoints)) > 0;
+}
+
+/** Adds a checkpoint, and keeps the newest. */
+export async function addAuditCheckpoint(redis: Redis, checkpoint: string, kept: number): Promise<void> {
+  await redis.multi().rpush(auditKeys.checkpoints, checkpoint).ltrim(auditKeys.checkpoints, -kept, -1).exec();
+}
+
+/** Returns the checkpoints, the oldest first. */
+export async function readAuditCheckpoints(redis: Redis): Promise<string[]> {
+  return await redis.lrange(auditKeys.checkpoints, 0, -1);
+}
+
 /** Returns whether the consumer group exists: an audit worker has run before, so one is expected to run. */
 export async function isAuditShipped(redis: Redis): Promise<boolean> {
   return (

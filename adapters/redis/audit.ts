@@ -18,6 +18,7 @@ export const auditKeys = {
   head: keys.auditHead(),
   once: keys.auditOnce(),
   deadLetters: keys.auditDeadLetters(),
+  checkpoints: keys.auditCheckpoints(),
 };
 
 /** The audit log of a process. Disposing it sends the waiting events, for at most 3 s. */

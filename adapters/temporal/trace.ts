@@ -53,7 +53,7 @@ function spanOf(name: string, workflowId: string | null | undefined) {
   return { name, kind: 'client', attributes: { temporalWorkflowID: workflowId ?? '' } } as const;
 }
 
-function encrypted({ budget: _, ...trace }: Trace, cipher: Cipher): Payload {
+function encrypted({ budget: _budget, about: _about, ...trace }: Trace, cipher: Cipher): Payload {
   return {
     metadata: { encoding: Buffer.from('binary/plain') },
     data: Buffer.from(cipher.encryptText(JSON.stringify(trace))),

@@ -5,6 +5,7 @@ import type { Identifier } from '../../domain/account.ts';
 import { identifierOf } from '../../domain/identifiers.ts';
 import { emailKey } from '../../domain/identity.ts';
 import type { Channel } from '../../domain/verification.ts';
+import { notePerson } from '../../platform/log.ts';
 import type { ApiDeps } from '../deps.ts';
 import { malformed } from '../parse.ts';
 
@@ -15,7 +16,11 @@ import { malformed } from '../parse.ts';
  */
 export function readIdentifier(typed: string): Identifier {
   const identifier = identifierOf(typed, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
-  if (identifier !== undefined) return identifier;
+  if (identifier !== undefined) {
+    const country = identifier.kind === 'phone' ? parsePhoneNumber(identifier.value)?.country : undefined;
+    notePerson({ identity: identifier.value, country });
+    return identifier;
+  }
   throw malformed('identifier', 'must be a user name, a telephone number with country code or an e-mail address');
 }
 

@@ -15,6 +15,7 @@ import type { Tokens } from '../../contract/schemas.ts';
 import { type Account, epochOf, type Identifier } from '../../domain/account.ts';
 import type { StoredDevice } from '../../domain/device.ts';
 import { Failure } from '../../domain/failures.ts';
+import { namesOf } from '../../domain/identity.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
 import type { Channel } from '../../domain/verification.ts';
 import { logInWorkflowId } from '../../domain/workflow-ids.ts';
@@ -86,7 +87,8 @@ export async function beginLogIn(
   }
   return once(async (minted) => {
     const tokens = await openSession(deps, proven, minted, { ...caller, proof: { epoch: epochOf(proven) } });
-    deps.events.loginTried({ method: 'password', userId: proven.userId });
+    const identities = namesOf(proven);
+    deps.events.loginTried({ method: 'password', userId: proven.userId, identity: identifier.value, identities });
     return { status: 200, body: tokens };
   });
 }
@@ -158,7 +160,9 @@ async function completeLogIn(
     openSession(deps, account, minted, { ...caller, proof, channel, ...(device && { device }) });
   const origin = { addedBy: minted.id, at: minted.at };
   const tokens = body === undefined ? await open() : await withDevice(deps, { userId, body, origin }, open);
-  deps.events.loginTried({ method: 'code', userId });
+  const identity = channel === 'email' ? account.email : account.phone;
+  const identities = namesOf(account);
+  deps.events.loginTried({ method: 'code', userId, ...(identity && { identity }), identities });
   return tokens;
 }
 

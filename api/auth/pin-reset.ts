@@ -51,7 +51,8 @@ export async function beginPinReset(
     workflowId: pinResetWorkflowId(resetId),
     staticSummary: 'Code for a new PIN',
   });
-  deps.events.codeRequested(of, channel, 1);
+  const { to, country } = destination;
+  deps.events.codeRequested({ ...of, channel, send: 1, identity: to, country });
   return { status: 202, body: { resetId, channel, expiresAt: new Date(expiresAt).toISOString() } };
 }
 

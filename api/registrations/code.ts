@@ -73,7 +73,15 @@ export async function requestCodeOf(
     throw withLimit(err, deps, caller);
   });
   const own = updated.sends.findLast((send) => send.channel === channel)?.number;
-  if (own !== undefined) deps.events.codeRequested({ subject: registrationId, purpose: 'register' }, channel, own);
+  if (own !== undefined) {
+    const { pseudonyms: { number, mailbox } = {}, limitKeys } = updated;
+    const pseudonym = channel === 'email' ? mailbox : number;
+    const recipient = {
+      ...(channel !== 'email' && { country: limitKeys?.country }),
+      ...(pseudonym !== undefined && { pseudonyms: [pseudonym] }),
+    };
+    deps.events.codeRequested({ subject: registrationId, purpose: 'register', channel, send: own, ...recipient });
+  }
   const settled = await untilStatus(deps, registrationId, firstWordMs, ({ waitingFor, sends }) => {
     return waitingFor !== undefined || sends.some(({ number, state }) => number === own && state !== 'sending');
   });

@@ -1,10 +1,11 @@
 /** `POST /registrations`: starts a registration. */
 import type { AnswerOf } from '../../contract/operation.ts';
 import type { NewRegistration, registrationOperations, StartedRegistration } from '../../contract/registrations.ts';
-import type { ContactIdentity } from '../../domain/identity.ts';
+import { type ContactIdentity, pseudonymsOf } from '../../domain/identity.ts';
 import { limitKeysOf } from '../../domain/limits.ts';
 import { initialState, statusOf } from '../../domain/registration.ts';
 import { languageFor } from '../../domain/templates/languages.ts';
+import { pseudonymOf } from '../../platform/audit.ts';
 import { tokenHash } from '../../platform/crypto.ts';
 import type { RegistrationInput } from '../../workflows/registration-messages.ts';
 import { emailOf, phoneOf, usernameOf } from '../addresses.ts';
@@ -77,5 +78,7 @@ function identityOf(deps: Pick<ApiDeps, 'policy' | 'config' | 'limitHash'>, give
     ...(number && { phone: number.e164, callingCode: number.callingCode }),
     ...(number?.country && { country: number.country }),
   };
-  return { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash) };
+  const pseudonymKey = deps.config.KEYS.key('pseudonym');
+  const pseudonyms = pseudonymsOf(identity, (name) => pseudonymOf(name, pseudonymKey));
+  return { ...identity, limitKeys: limitKeysOf(identity, deps.limitHash), pseudonyms };
 }

@@ -75,7 +75,7 @@ export async function beginContactChange(
     workflowId: contactCodeWorkflowId(changeId),
     staticSummary: 'Code for a new number or address',
   });
-  deps.events.codeRequested(of, channel, 1);
+  deps.events.codeRequested({ ...of, channel, send: 1, identity: contact.value, country: countryOf(identity) });
   return { changeId, channel, expiresAt: new Date(expiresAt).toISOString() };
 }
 

@@ -178,8 +178,11 @@ export async function sendSessionCode(
   if (answer === undefined) return refusedMeanwhile(deps, sessionId, request.channel);
   const { sends, away } = answer;
   const own = sends.findLast(({ channel }) => channel === request.channel);
-  if (own !== undefined)
-    deps.events.codeRequested({ subject: sessionId, purpose: 'verify' }, request.channel, own.number);
+  if (own !== undefined) {
+    const { channel } = request;
+    const recipient = { identity: found.number, country: found.country };
+    deps.events.codeRequested({ subject: sessionId, purpose: 'verify', channel, send: own.number, ...recipient });
+  }
   if (away !== undefined && away !== 'limited') throw new Failure('unavailable');
   const now = { ...found, sends, ...(await readCurrent(deps, sessionId)) };
   if (away !== undefined) return viewOf(deps, now, { reason: 'slow-down', waitMs: slowDownMs });

@@ -29,6 +29,11 @@ export type Config<R extends Role> = {
 /** Selected variables of any role, parsed. */
 export type Selection<N extends keyof Variables> = { readonly [K in N]: z.output<Variables[K]['schema']> };
 
+/** Returns the environment of this process. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  return process.env;
+}
+
 /**
  * Reads the configuration of a role from an environment. An empty variable counts as unset.
  *

@@ -45,8 +45,15 @@ export const serverVariables = {
   },
   GEOIP_DATABASE: {
     about:
-      'file of a local database of places in the format of MaxMind (.mmdb), such as GeoLite2 City, read at the start; requests of new devices show their network only when empty',
-    roles: ['api'],
+      'file of a local database of places in the format of MaxMind (.mmdb), such as GeoLite2 City, read at the start; when empty, requests of new devices show their network only, and audit events have no place',
+    roles: ['api', 'audit'],
+    schema: optional,
+    default: '',
+  },
+  GEOIP_ASN_DATABASE: {
+    about:
+      'file of a local database of networks in the format of MaxMind (.mmdb), such as GeoLite2 ASN, read at the start; when empty, audit events do not name the network of an address',
+    roles: ['api', 'audit'],
     schema: optional,
     default: '',
   },

@@ -1,3 +1,4 @@
+import type { DeliveryId } from '../../domain/providers.ts';
 import type { Channel, CodeSubject } from '../../domain/verification.ts';
 import type { Outputs } from './outputs.ts';
 
@@ -11,6 +12,26 @@ interface SentCode extends CodeSubject {
   country?: string | undefined;
   /** The recipient; only its pseudonym is recorded. */
   to: string;
+}
+
+/** A code that was requested, and to whom, by name or pseudonym, it goes. */
+interface RequestedCode extends CodeSubject {
+  channel: Channel;
+  send: number;
+  country?: string | undefined;
+  identity?: string;
+  pseudonyms?: readonly string[] | undefined;
+}
+
+/** A try to send a message that no provider's answer ended. */
+interface FailedSend extends DeliveryId {
+  channel: string;
+  provider: string;
+  country?: string | undefined;
+  /** The recipient; only its pseudonym is recorded. */
+  to: string;
+  reason: string;
+  why: string;
 }
 
 /** The audit reason for each outcome of `code-check.lua`. A repeated success counts as a success. */
@@ -58,10 +79,12 @@ export function createCodeEvents({ counter, record, report }: Outputs) {
   };
 
   return {
-    codeRequested({ subject, purpose }: CodeSubject, channel: Channel, send: number): void {
-      const details = { registration: { id: subject }, otp: { channel, purpose, send } };
+    codeRequested({ subject, purpose, channel, send, ...recipient }: RequestedCode): void {
+      const { country, ...names } = recipient;
+      const messaging = country === undefined ? {} : { messaging: { country } };
+      const details = { registration: { id: subject }, otp: { channel, purpose, send }, ...messaging };
       const once = `${subject} ${send}`;
-      record('otp-request', { status: 'success', message: 'A code was requested', once, details });
+      record('otp-request', { status: 'success', message: 'A code was requested', once, ...names, details });
     },
     codeSent(code: SentCode, providerId: string): void {
       handed(code, 'sent', { providerId });
@@ -85,6 +108,27 @@ export function createCodeEvents({ counter, record, report }: Outputs) {
             otp: { purpose: of.purpose, attempts_left: attemptsLeft },
           },
         },
+      });
+    },
+  };
+}
+
+/** Creates the events of tries to send that failed. */
+export function createSendTryEvents({ record }: Outputs) {
+  return {
+    /** A provider did not take a message: one event for each try. `reason`: the class of the failure. */
+    sendFailed({ subject, kind, send, channel, provider, country, to, reason, why }: FailedSend): void {
+      const isCode = kind !== 'notification' && kind !== 'recovery';
+      record(isCode ? 'message-send' : 'notification-send', {
+        status: 'failure',
+        message: `${provider} did not take a message`,
+        reason,
+        identity: to,
+        details: {
+          ...(isCode && { registration: { id: subject }, otp: { channel, purpose: kind, send } }),
+          messaging: { provider, ...(country && { country }) },
+        },
+        metadata: { kind, why },
       });
     },
   };

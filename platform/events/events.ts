@@ -8,7 +8,7 @@ import type { Recorder } from '../audit.ts';
 import type { Logger } from '../log.ts';
 import { createAccountEvents, createProfileEvents } from './accounts.ts';
 import { createAuditLogEvents } from './audit-log.ts';
-import { createCodeEvents } from './codes.ts';
+import { createCodeEvents, createSendTryEvents } from './codes.ts';
 import { createCredentialEvents } from './credentials.ts';
 import { createDeliveryReportEvents } from './delivery-reports.ts';
 import { createLinkEvents } from './device-links.ts';
@@ -38,6 +38,7 @@ export function createEvents(log: Logger, registry: Registry, record: Recorder) 
     ...createRegistrationEvents(outputs),
     ...createStepEvents(outputs),
     ...createCodeEvents(outputs),
+    ...createSendTryEvents(outputs),
     ...createLoginEvents(outputs),
     ...createSessionEvents(outputs),
     ...createDeliveryReportEvents(outputs),

@@ -1,4 +1,5 @@
 import type { AwaitedSystem } from '../../domain/registration.ts';
+import type { ConfigurationChange } from '../config/hashes.ts';
 import type { Outputs } from './outputs.ts';
 
 /** Creates the events of processes and their dependencies. */
@@ -17,6 +18,8 @@ export function createProcessEvents({ counter, record, report }: Outputs) {
           status: 'failure',
           message: `${dependency} is unavailable`,
           reason: 'unavailable',
+          // an outage that many calls notice is one event a minute
+          once: `${dependency} ${Math.floor(Date.now() / 60_000)}`,
           details: { dependency: { name: dependency } },
           metadata: { why: reason },
         },
@@ -50,8 +53,20 @@ export function createProcessEvents({ counter, record, report }: Outputs) {
         audit: { action: 'purge', message: 'Expired data was removed', once: runId, metadata: removed },
       });
     },
-    processStarted(): void {
-      record('process-start', { status: 'success', message: 'A process is ready' });
+    /** With the names of the variables that changed since the last start of the role, unless Redis did not tell. */
+    processStarted({ fingerprint, changed = [] }: Partial<ConfigurationChange> = {}): void {
+      const isChanged = changed.length > 0;
+      record('process-start', {
+        status: 'success',
+        message: isChanged
+          ? `A process is ready; its configuration changed: ${changed.join(', ')}`
+          : 'A process is ready',
+        reason: isChanged ? 'configuration-changed' : undefined,
+        metadata: {
+          ...(fingerprint !== undefined && { configuration: fingerprint }),
+          ...(isChanged && { changed: changed.join(' ') }),
+        },
+      });
     },
     processStopped(): void {
       record('process-stop', { status: 'success', message: 'A process was stopped' });

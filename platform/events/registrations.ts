@@ -1,4 +1,4 @@
-import type { StepName } from '../../domain/registration.ts';
+import type { RegistrationStatus, StepName } from '../../domain/registration.ts';
 import type { Outputs } from './outputs.ts';
 
 /** An attempt to authenticate at the directory, in a registration or a log-in. */
@@ -10,6 +10,9 @@ interface DirectoryTry {
   /** Why values of the entry were left out, such as `address-not-valid`. */
   leftOut?: readonly string[];
 }
+
+/** The end of a registration. */
+type EndedRegistration = Pick<RegistrationStatus, 'state' | 'reason' | 'userId' | 'pseudonyms'>;
 
 /** Creates the events of the start and end of registrations. */
 export function createRegistrationEvents({ counter, report }: Outputs) {
@@ -34,7 +37,7 @@ export function createRegistrationEvents({ counter, report }: Outputs) {
         },
       });
     },
-    registrationEnded(registrationId: string, state: string, reason?: string, userId?: string): void {
+    registrationEnded(registrationId: string, { state, reason, userId, pseudonyms = {} }: EndedRegistration): void {
       report({
         counter: registrations,
         labels: { state },
@@ -46,6 +49,7 @@ export function createRegistrationEvents({ counter, report }: Outputs) {
           reason: state === 'completed' ? undefined : (reason ?? state),
           once: registrationId,
           userId,
+          pseudonyms: Object.values(pseudonyms),
           details: { registration: { id: registrationId, state } },
         },
       });
@@ -115,6 +119,8 @@ export function createStepEvents({ counter, log, record, report }: Outputs) {
         reason,
         once: tryId,
         identity: username,
+        // a log-in or step-up has its own event, of which the directory is a part
+        isPart: registrationId === undefined,
         details: registrationId === undefined ? {} : { registration: { id: registrationId, step: 'directory' } },
       });
     },

@@ -15,6 +15,8 @@ interface LoginTry {
   loginId?: string;
   userId?: string | undefined;
   identity?: string;
+  /** The names of the account. */
+  identities?: readonly string[];
   /** Why it was refused, for the audit log only: the client sees one error for all reasons. Absent on success. */
   reason?: string | undefined;
 }
@@ -43,7 +45,7 @@ export function createLoginEvents({ counter, report }: Outputs) {
         },
       });
     },
-    loginTried({ method, loginId, userId, identity, reason }: LoginTry): void {
+    loginTried({ method, loginId, userId, identity, identities = [], reason }: LoginTry): void {
       const isDone = reason === undefined;
       report({
         counter: logins,
@@ -56,7 +58,10 @@ export function createLoginEvents({ counter, report }: Outputs) {
           message: isDone ? `A user logged in by ${method}` : `A log-in by ${method} was refused`,
           reason,
           identity,
+          identities,
           userId,
+          // the check of the code is the attempt
+          isPart: method === 'code',
           metadata: { method },
         },
       });

@@ -42,6 +42,7 @@ function scene() {
     entryTries: directoryTries({ DIRECTORY_TRIES: 5, DIRECTORY_WINDOW: 900 }),
     newId,
     limitHash: (kind, text) => `${salt} ${kind} ${text}`,
+    pseudonym: (name) => `pseudonym of ${name}`,
     phoneRegion: '',
   });
   const tryAs = (username: string, password: string, isSpent = false) =>

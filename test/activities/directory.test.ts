@@ -34,6 +34,7 @@ function scene(answer: Answer, phoneRegion = '', countriesAllowed: string[] = []
     entryTries: { name: 'directory-tries', windows: [] },
     newId: () => 'try-1',
     limitHash: (kind, text) => `${kind} of ${text}`,
+    pseudonym: (name) => `pseudonym of ${name}`,
     phoneRegion,
   });
   return { authenticate: activities.authenticate, oneTimeSecrets, asked, recorded };

@@ -16,7 +16,7 @@ describe('openPlaces()', () => {
       '203.0.113.0/24': { city: 'Paris', country: 'France' },
       '198.51.100.128/25': { country: 'Ghana' },
     });
-    const { placeOf } = await openPlaces(file);
+    const { placeOf } = await openPlaces({ places: file });
     assert.equal(placeOf('203.0.113.9'), 'Paris, France');
     assert.equal(placeOf('198.51.100.200'), 'Ghana');
     assert.equal(placeOf('198.51.100.2'), null);
@@ -24,8 +24,8 @@ describe('openPlaces()', () => {
   });
 
   it('knows no place without a database, and refuses a file that is none', async () => {
-    assert.equal((await openPlaces(undefined)).placeOf('203.0.113.9'), null);
-    await assert.rejects(openPlaces(import.meta.filename), Error);
-    await assert.rejects(openPlaces(join(folder, 'missing.mmdb')), { code: 'ENOENT' });
+    assert.equal((await openPlaces({})).placeOf('203.0.113.9'), null);
+    await assert.rejects(openPlaces({ places: import.meta.filename }), Error);
+    await assert.rejects(openPlaces({ networks: join(folder, 'missing.mmdb') }), { code: 'ENOENT' });
   });
 });

@@ -62,7 +62,7 @@ const isFailure = ({ status }: AuditEvent) => status === 'failure';
 const isSuccess = ({ status }: AuditEvent) => status === 'success';
 const isAttempt = ({ event }: AuditEvent) => event.category.includes('authentication') && event.type.includes('start');
 const statusOf = ({ http }: AuditEvent) => http?.response?.status_code ?? 0;
-const isLockOut = ({ action, event }: AuditEvent) => action === 'account-locked' || event.reason === 'locked';
+const isLockOut = ({ event }: AuditEvent) => event.reason === 'locked';
 const different = (values: unknown[]) => new Set(values.filter((value) => value !== undefined)).size;
 
 function countBy(events: AuditEvent[], keyOf: (event: AuditEvent) => string | number | undefined): [string, number][] {

@@ -5,7 +5,8 @@ import { auditKeys } from '../../adapters/redis/audit.ts';
 import { readAuditHead } from '../../adapters/redis/audit-stream.ts';
 import type { AuditEvent } from '../../domain/audit.ts';
 import type { System } from '../../engines/system.ts';
-import { auditMacKey, verifyAuditLog } from '../../platform/audit.ts';
+import { auditMacKey } from '../../platform/audit.ts';
+import { verifyAuditLog } from '../../platform/audit-verification.ts';
 import { Secret } from '../../platform/config/secret.ts';
 import type { Stores } from './stores.ts';
 import { until } from './until.ts';
@@ -37,7 +38,7 @@ export function openAuditLog(system: System, { redis }: Pick<Stores, 'redis'>) {
     /** Checks the whole log against its head. */
     async checkAll() {
       const macKey = auditMacKey(new Secret(system.secrets.AUDIT_KEY));
-      return verifyAuditLog(readAuditLog(elastic, prefix), macKey, await readAuditHead(redis));
+      return verifyAuditLog(readAuditLog(elastic, prefix), { macKeys: [macKey], end: await readAuditHead(redis) });
     },
   };
 }

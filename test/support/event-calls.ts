@@ -53,7 +53,7 @@ export const calls: { [K in keyof Events]: Row } = {
     audits: 'registration-start',
   },
   registrationEnded: {
-    run: (events) => events.registrationEnded(registrationId, 'rejected', 'identity-taken'),
+    run: (events) => events.registrationEnded(registrationId, { state: 'rejected', reason: 'identity-taken' }),
     logs: { event: 'registration.rejected', level: 'info', fields: ['registrationId', 'reason'] },
     audits: 'user-register',
   },
@@ -72,7 +72,10 @@ export const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'registration.step-refused', level: 'warn', fields: ['registrationId', 'step', 'reason'] },
     audits: 'ldap-login',
   },
-  codeRequested: { run: (events) => events.codeRequested(subject, 'sms', 1), audits: 'otp-request' },
+  codeRequested: {
+    run: (events) => events.codeRequested({ ...subject, channel: 'sms', send: 1 }),
+    audits: 'otp-request',
+  },
   deliveryReportTaken: {
     run: (events) => events.deliveryReportTaken(code, { outcome: 'undelivered', errorCode: '30003' }, false),
     logs: {
@@ -94,6 +97,11 @@ export const calls: { [K in keyof Events]: Row } = {
   codeRefused: {
     run: (events) => events.codeRefused(code, 'number-not-valid'),
     logs: { event: 'code.refused', level: 'warn', fields: ['registrationId', 'channel', 'send', 'reason'] },
+    audits: 'message-send',
+  },
+  sendFailed: {
+    run: (events) =>
+      events.sendFailed({ ...code, subject: registrationId, kind: 'register', reason: 'timeout', why: 'no answer' }),
     audits: 'message-send',
   },
   codeChecked: {
@@ -311,7 +319,10 @@ export const calls: { [K in keyof Events]: Row } = {
     logs: { event: 'purge.done', level: 'info', fields: ['claims', 'keySets'] },
     audits: 'purge',
   },
-  processStarted: { run: (events) => events.processStarted(), audits: 'process-start' },
+  processStarted: {
+    run: (events) => events.processStarted({ fingerprint: 'f', changed: ['OTP_TTL'] }),
+    audits: 'process-start',
+  },
   processStopped: { run: (events) => events.processStopped(), audits: 'process-stop' },
   keysUploaded: {
     run: (events) => events.keysUploaded({ userId, deviceId: '1' }, { preKeys: 100, pqPreKeys: 100, signedKeys: 2 }),

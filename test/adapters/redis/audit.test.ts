@@ -16,14 +16,8 @@ import type { AuditEvent } from '../../../domain/audit.ts';
 import { type DataFolder, openTemporaryFolder } from '../../../engines/data-folder.ts';
 import type { Engine } from '../../../engines/engine.ts';
 import { startRedis } from '../../../engines/redis.ts';
-import {
-  auditKeysFrom,
-  auditMacKey,
-  createRecorder,
-  type Recorder,
-  verifyAuditLog,
-  withoutPerson,
-} from '../../../platform/audit.ts';
+import { auditKeysFrom, auditMacKey, createRecorder, type Recorder, withoutPerson } from '../../../platform/audit.ts';
+import { verifyAuditLog } from '../../../platform/audit-verification.ts';
 import { Secret } from '../../../platform/config/secret.ts';
 
 const key = new Secret(randomBytes(32).toString('base64'));
@@ -87,7 +81,7 @@ async function* inOrder(entries: AuditEntry[]): AsyncGenerator<AuditEvent> {
 }
 
 const checkAll = async (entries: AuditEntry[]) =>
-  verifyAuditLog(inOrder(entries), auditMacKey(key), await readAuditHead(redis));
+  verifyAuditLog(inOrder(entries), { macKeys: [auditMacKey(key)], end: await readAuditHead(redis) });
 
 describe('createAuditLog()', () => {
   it('numbers the events of all processes in one sequence, each once', async () => {
