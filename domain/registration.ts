@@ -182,7 +182,7 @@ export function readPolicy(names: readonly string[]): StepName[] {
 /** Derives the status from the state. */
 export function statusOf(state: RegistrationState): RegistrationStatus {
   const waitingFor = awaitedOf(state);
-  const { phone, email, callingCode, limitKeys, pseudonyms } = state.identity;
+  const { phone, email, callingCode } = state.identity;
   const isCaptchaOpen = state.outcome === undefined && state.policy.includes('captcha') && !state.done.has('captcha');
   return {
     version: state.version,
@@ -195,12 +195,16 @@ export function statusOf(state: RegistrationState): RegistrationStatus {
     ...(phone !== undefined && { phone: maskPhone(phone, callingCode) }),
     ...(email !== undefined && { email: maskEmail(email) }),
     sends: [...state.sends],
-    ...(limitKeys !== undefined && { limitKeys }),
-    ...(pseudonyms !== undefined && { pseudonyms }),
+    ...hashesOf(state.identity),
     ...(state.existing !== undefined && { existing: state.existing }),
     ...(state.approvedBy !== undefined && { approvedBy: state.approvedBy }),
     ...(state.outcome === 'completed' && state.userId !== undefined && { userId: state.userId }),
   };
+}
+
+/** The hashes of an identity by which limits and the audit log know it. */
+function hashesOf({ limitKeys, pseudonyms }: ContactIdentity): Pick<RegistrationStatus, 'limitKeys' | 'pseudonyms'> {
+  return { ...(limitKeys !== undefined && { limitKeys }), ...(pseudonyms !== undefined && { pseudonyms }) };
 }
 
 /** Returns a status with the proofs that the workflow has not recorded yet. They change nothing after the end. */

@@ -1,6 +1,7 @@
 /** The sample day: its incidents, and the collector of its events. `sample.ts` says what happens on it. */
 import { createHash } from 'node:crypto';
 import {
+  type AddressOrigin,
   type AuditAction,
   type AuditDetails,
   type AuditEvent,
@@ -42,6 +43,37 @@ export const attackers = {
   connections: '198.51.100.120',
   messages: '203.0.113.160',
 };
+
+/** Places and networks of the addresses of the sample: those of people by their second byte, attackers abroad. */
+const origins: readonly AddressOrigin[] = [
+  { geo: place('GB', 'United Kingdom', 'London', 51.5, -0.12), as: network(64496, 'Example Broadband') },
+  { geo: place('DE', 'Germany', 'Berlin', 52.52, 13.4), as: network(64497, 'Example Mobile') },
+  { geo: place('IN', 'India', 'Pune', 18.52, 73.86), as: network(64498, 'Example Fibre') },
+];
+const abroad: AddressOrigin = {
+  geo: place('LV', 'Latvia', 'Riga', 56.95, 24.1),
+  as: network(64511, 'Example Hosting'),
+};
+
+/** Returns where an address of the sample is. */
+export function sampleOrigin(address: string): AddressOrigin {
+  if (!address.startsWith('10.')) return abroad;
+  return origins[Number(address.split('.')[1]) % origins.length] ?? {};
+}
+
+function place(
+  code: string,
+  country: string,
+  city: string,
+  lat: number,
+  lon: number,
+): NonNullable<AddressOrigin['geo']> {
+  return { country_iso_code: code, country_name: country, city_name: city, location: { lat, lon } };
+}
+
+function network(number: number, name: string): NonNullable<AddressOrigin['as']> {
+  return { number, organization: { name } };
+}
 
 const minuteMs = 60_000;
 /** Minutes of the day. */

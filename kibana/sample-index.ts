@@ -2,11 +2,15 @@
 import { randomBytes } from 'node:crypto';
 import { createAuditIndex } from '../adapters/elastic/audit-index.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
+import { programOf } from '../adapters/user-agents.ts';
 import { type AuditEvent, auditIndexOf } from '../domain/audit.ts';
+import type { EcsTables } from '../domain/audit-ecs.ts';
 import { type Events, openEvents } from './events.ts';
 import { sampleEvents } from './sample.ts';
+import { sampleOrigin } from './sample-day.ts';
 
 const batchMax = 500;
+const tables: EcsTables = { originOf: sampleOrigin, programOf };
 
 /** The stored sample; disposing it deletes its indices, their template and policy. */
 export interface SampleIndex extends AsyncDisposable {
@@ -25,7 +29,7 @@ export async function storeSample(elastic: Elastic): Promise<SampleIndex> {
   // not auth-logs-…, so that dashboards and the template of a product on the same server do not apply to it
   const prefix = `sample-logs-${randomBytes(6).toString('hex')}`;
   const documents = sampleEvents();
-  const index = createAuditIndex(elastic, { prefix, retentionDays: 1, unknownFields: 'refused' });
+  const index = createAuditIndex(elastic, { prefix, retentionDays: 1, unknownFields: 'refused', tables });
   const { hasLifecycle } = await index.prepare();
   for (let begin = 0; begin < documents.length; begin += batchMax) {
     const stored = await index.store(documents.slice(begin, begin + batchMax));

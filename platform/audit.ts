@@ -83,8 +83,17 @@ export interface Service {
   environment: string;
 }
 
-/** Creates the function that records the audit events of a process. */
-export function createRecorder(service: Service, { id, pseudonymKey, macKey }: AuditKeys, append: AuditSink) {
+/**
+ * Creates the function that records the audit events of a process.
+ *
+ * @param options.now milliseconds since the Unix epoch
+ */
+export function createRecorder(
+  service: Service,
+  { id, pseudonymKey, macKey }: AuditKeys,
+  append: AuditSink,
+  { now = Date.now }: { now?: () => number } = {},
+) {
   const { role, version, environment } = service;
   const common = {
     ecs: { version: ecsVersion },
@@ -95,7 +104,7 @@ export function createRecorder(service: Service, { id, pseudonymKey, macKey }: A
   return function record(action: AuditAction, context: AuditContext): void {
     const { once, isMinor = false } = context;
     const event: AuditEvent = {
-      ...whatHappened(action, context),
+      ...whatHappened(action, context, new Date(now()).toISOString()),
       ...common,
       ...whereFrom(context),
       ...whom(context, pseudonymKey),
@@ -204,9 +213,8 @@ export function pseudonymOf(identity: string, pseudonymKey: Buffer): string {
   return createHmac('sha256', pseudonymKey).update(identity).digest('hex').slice(0, 32);
 }
 
-function whatHappened(action: AuditAction, context: AuditContext) {
+function whatHappened(action: AuditAction, context: AuditContext, now: string) {
   const { status, message, reason, level, once, durationSeconds, metadata = {} } = context;
-  const now = new Date().toISOString();
   const { category, type } = auditActions[action];
   const { isPart = false } = context;
   return {
@@ -282,7 +290,7 @@ function pseudonymsIn(
   const named = [...own, ...pseudonyms];
   // an event about somebody else than the request does not join the two
   const isSame = named.length === 0 || named.some((hash) => known.includes(hash));
-  return [...new Set(isSame && identity === undefined ? [...known, ...named] : [...named, ...(isSame ? known : [])])];
+  return [...new Set([...named, ...(isSame ? known : [])])];
 }
 
 /** The country of an event, which is that of the person of the request unless it names one, always by ISO 3166. */

@@ -33,7 +33,6 @@ import { recordStart } from '../adapters/redis/configurations.ts';
 import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { keys } from '../adapters/redis/keys.ts';
 import { programOf } from '../adapters/user-agents.ts';
-import { type EcsTables, withEcsFields } from '../domain/audit-ecs.ts';
 import { signCheckpoint } from '../platform/audit-verification.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';
@@ -51,8 +50,6 @@ const hourMs = 3_600_000;
 interface Shipping {
   stream: AuditStream;
   index: AuditIndex;
-  /** What the fields of ECS are made with. */
-  tables: EcsTables;
   log: Logger;
   stopped: AbortSignal;
   count: { stored: Counter; deadLetters: Counter; retries: Counter };
@@ -73,12 +70,12 @@ async function main(): Promise<void> {
   const { events, auditLog } = createAuditedEvents({ role: 'audit', config, log, registry }, (hooks) =>
     createAuditLog(redis, { ...hooks, streamMax: config.AUDIT_STREAM_MAX }),
   );
-  const index = createAuditIndex(elastic, { prefix: config.AUDIT_INDEX, retentionDays: config.AUDIT_RETENTION_DAYS });
+  const { originOf } = await openPlaces({ places: config.GEOIP_DATABASE, networks: config.GEOIP_ASN_DATABASE });
+  const { AUDIT_INDEX: prefix, AUDIT_RETENTION_DAYS: retentionDays } = config;
+  const index = createAuditIndex(elastic, { prefix, retentionDays, tables: { originOf, programOf } });
   const stopped = new AbortController();
   const stream = createAuditStream(reader, `${hostname()}:${process.pid}`);
-  const { originOf } = await openPlaces({ places: config.GEOIP_DATABASE, networks: config.GEOIP_ASN_DATABASE });
-  const tables = { originOf, programOf };
-  const shipping = ship({ stream, index, tables, log, stopped: stopped.signal, count: countersOf(registry) });
+  const shipping = ship({ stream, index, log, stopped: stopped.signal, count: countersOf(registry) });
   try {
     await using _health = await serveHealth(config.HEALTH_PORT, registry, () => !stopped.signal.aborted);
     await using _beats = beat('audit', redis, [{ name: 'elasticsearch', check: () => pingElastic(elastic) }], log);
@@ -141,11 +138,11 @@ async function readNext({ stream, log, stopped }: Shipping, waits: boolean): Pro
 }
 
 async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<void> {
-  const { stream, log, count } = shipping;
+  const { stream, index, log, count } = shipping;
   let rest = entries;
   while (rest.length > 0) {
     const batch = rest;
-    const stored = await persist(shipping, () => storeInParts(shipping, batch));
+    const stored = await persist(shipping, () => storeInParts(index, batch));
     if (stored === undefined) return;
     const done = batch.filter((_entry, at) => isDone(stored[at]));
     count.stored.inc(done.length);
@@ -171,16 +168,16 @@ async function shipBatch(shipping: Shipping, entries: AuditEntry[]): Promise<voi
 }
 
 /** Stores a batch and halves it, down to single events, while Elasticsearch refuses it as too large. */
-async function storeInParts(shipping: Pick<Shipping, 'index' | 'tables'>, entries: AuditEntry[]): Promise<Stored[]> {
+async function storeInParts(index: AuditIndex, entries: AuditEntry[]): Promise<Stored[]> {
   try {
-    return await shipping.index.store(entries.map(({ event }) => withEcsFields(event, shipping.tables)));
+    return await index.store(entries.map(({ event }) => event));
   } catch (err) {
     if (!isTooLarge(err)) throw err;
     if (entries.length === 1) return [{ outcome: 'refused', reason: '413 too large' }];
     const half = Math.ceil(entries.length / 2);
     return [
-      ...(await storeInParts(shipping, entries.slice(0, half))),
-      ...(await storeInParts(shipping, entries.slice(half))),
+      ...(await storeInParts(index, entries.slice(0, half))),
+      ...(await storeInParts(index, entries.slice(half))),
     ];
   }
 }

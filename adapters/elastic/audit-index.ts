@@ -6,6 +6,7 @@
  */
 import { errors, type estypes } from '@elastic/elasticsearch';
 import { type AuditEvent, auditIndexOf } from '../../domain/audit.ts';
+import { type EcsTables, withEcsFields } from '../../domain/audit-ecs.ts';
 import { type Elastic, refusalReason } from './connect.ts';
 import { auditPolicy, auditTemplate, type UnknownFields } from './template.ts';
 
@@ -22,13 +23,20 @@ export interface AuditIndexOptions {
   prefix: string;
   retentionDays: number;
   unknownFields?: UnknownFields;
+  /** Where the fields of ECS that follow from addresses and user agents are found; without it there are none. */
+  tables?: EcsTables;
 }
 
 /** The store of audit events. */
 export type AuditIndex = ReturnType<typeof createAuditIndex>;
 
+const noTables: EcsTables = { originOf: () => undefined, programOf: () => ({}) };
+
 /** Creates the store of audit events. */
-export function createAuditIndex(elastic: Elastic, { prefix, retentionDays, unknownFields }: AuditIndexOptions) {
+export function createAuditIndex(
+  elastic: Elastic,
+  { prefix, retentionDays, unknownFields, tables = noTables }: AuditIndexOptions,
+) {
   const name = `${prefix}-audit`;
   return {
     /**
@@ -46,14 +54,14 @@ export function createAuditIndex(elastic: Elastic, { prefix, retentionDays, unkn
     },
 
     /**
-     * Stores events and returns their results in order.
+     * Stores events with their fields of ECS, and returns their results in order.
      *
      * @throws {Error} no response, or the whole request was refused
      */
     async store(events: readonly AuditEvent[]): Promise<Stored[]> {
       const operations = events.flatMap((event) => [
         { create: { _index: auditIndexOf(prefix, event), _id: event.event.id } },
-        event,
+        withEcsFields(event, tables),
       ]);
       const { items } = await elastic.bulk({ operations });
       return items.map((item) => storedOf(item.create ?? {}));

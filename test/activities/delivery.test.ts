@@ -138,6 +138,11 @@ function scene({
   const told = () => recorded.filter(({ name }) => name !== 'providerAnswered');
   /** The code as events describe it. */
   const codeBy = (provider: string) => ({ ...input, provider });
+  const failedBy = (provider: string) => {
+    const { subject: id, purpose: kind, send, channel, to } = input;
+    const of = { subject: id, kind, send, channel, to, provider, country: undefined };
+    return { ...of, reason: 'unavailable', why: 'twilio 503' };
+  };
   return {
     twilio,
     recorded,
@@ -150,6 +155,7 @@ function scene({
     runRecovery,
     subject,
     codeBy,
+    failedBy,
   };
 }
 
@@ -259,11 +265,14 @@ describe('sendCode()', () => {
     );
   });
 
-  it('reports the unavailable provider, without any part of the message', async () => {
-    const { twilio, run, told } = scene();
+  it('reports the unavailable provider and its try, without any part of the message', async () => {
+    const { twilio, run, told, failedBy } = scene();
     twilio.failsBefore = true;
     await assert.rejects(run(), { code: 'unavailable' });
-    assert.deepEqual(told(), [{ name: 'dependencyAway', args: ['sms', 'twilio 503'] }]);
+    assert.deepEqual(told(), [
+      { name: 'dependencyAway', args: ['sms', 'twilio 503'] },
+      { name: 'sendFailed', args: [failedBy('twilio')] },
+    ]);
   });
 
   it('returns a permanent refusal, and records nothing as sent', async () => {
@@ -351,12 +360,13 @@ describe('sendCode() with several providers', () => {
   }
 
   it('B10: skips an unavailable provider, and sends one message', async () => {
-    const { first, second, run, subject, told, codeBy } = twoProviders();
+    const { first, second, run, subject, told, codeBy, failedBy } = twoProviders();
     first.failsBefore = true;
     assert.equal((await run()).result, 'sent');
     assert.equal(second.accepted.length, 1);
     assert.deepEqual(told(), [
       { name: 'dependencyAway', args: ['sms', 'twilio 503'] },
+      { name: 'sendFailed', args: [failedBy('first')] },
       { name: 'codeSent', args: [codeBy('second'), 'SM1'] },
     ]);
     assert.equal(await outcomeOf(subject, codeIn(second.accepted[0]?.body)), 'verified');

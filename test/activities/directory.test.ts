@@ -77,6 +77,11 @@ describe('authenticate()', () => {
           country: '+44',
           mailbox: 'mailbox of ada@example.com',
         },
+        pseudonyms: {
+          username: 'pseudonym of ada',
+          number: 'pseudonym of +447700900101',
+          mailbox: 'pseudonym of Ada@example.com',
+        },
       },
     });
     assert.deepEqual(asked, [['ada', 'analytical-engine']]);
@@ -104,6 +109,7 @@ describe('authenticate()', () => {
       identity: {
         ...{ directoryId: 'entry-1', username: 'ada', fullName: 'ada', groups: [], limitKeys: {} },
         ...{ phoneRefused: 'number-not-valid', emailRefused: 'address-not-valid' },
+        pseudonyms: { username: 'pseudonym of ada' },
       },
     });
   });
@@ -120,6 +126,7 @@ describe('authenticate()', () => {
       groups: [],
       phoneRefused: 'number-not-supported',
       limitKeys: {},
+      pseudonyms: { username: 'pseudonym of ada' },
     });
     assert.equal((await identityOf('+49 171 1234567', ['GB']))?.phoneRefused, 'country-not-allowed');
     assert.equal((await identityOf('+49 171 1234567', ['DE', 'GB']))?.phone, '+491711234567');

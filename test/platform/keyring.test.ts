@@ -67,7 +67,7 @@ describe('the keys of a role', () => {
       assert.deepEqual(parseKeyRing(text).purposes, purposesOf(role));
       for (const root of Object.values(roots)) assert.equal(text.includes(root.current.reveal()), false);
     }
-    assert.deepEqual(purposesOf('audit'), ['audit', 'pseudonym']);
+    assert.deepEqual(purposesOf('audit'), ['audit', 'configuration', 'pseudonym']);
     assert.deepEqual(purposesOf('operator').length, Object.keys(keyPurposes).length + Object.keys(boxes).length * 3);
   });
 

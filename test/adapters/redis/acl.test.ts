@@ -51,7 +51,7 @@ const auditFamilies = families.filter(([family]) => family.startsWith('audit'));
 describe('the users of Redis', () => {
   it('write only the key families that the table gives to their role, and read no others', async () => {
     // the budget of SMS looks like a limit
-    const apart = ['health', 'rateLimit', 'smsBudget'];
+    const apart = ['health', 'rateLimit', 'smsBudget', 'configuration'];
     for (const [family, row] of families.filter(([name]) => !apart.includes(name) && !name.startsWith('audit'))) {
       for (const role of roles) {
         const right = await rightOf(role, exampleOf(row.key));
@@ -70,6 +70,8 @@ describe('the users of Redis', () => {
       assert.equal(await may(role, 'ZREM', limit('wrong-passwords'), 'a'), false, role);
       assert.equal(await may(role, 'HSET', 'health:api', 'a', 'b'), false, role);
       assert.equal(await may(role, 'HSET', `health:${role}`, 'a', 'b'), true, role);
+      assert.equal(await may(role, 'SET', 'configuration:api', '{}'), false, role);
+      assert.equal(await may(role, 'SET', `configuration:${role}`, '{}'), true, role);
     }
     for (const role of roles.filter((one) => one !== 'audit' && one !== 'registration')) {
       for (const [, { key }] of auditFamilies) {

@@ -173,6 +173,8 @@ describe('createAuditLog()', () => {
 });
 
 describe('verifyAuditLog()', () => {
+  const timeOf = (entry?: AuditEntry) => entry?.event.timestamp;
+
   async function written(): Promise<AuditEntry[]> {
     const { record, auditLog } = startProcess();
     for (let turn = 0; turn < 20; turn++) record('login', { ...said(`${turn}`), identity: 'ada', reason: 'r' });
@@ -184,9 +186,11 @@ describe('verifyAuditLog()', () => {
     const entries = await written();
     for (const at of [5, 18]) {
       const report = await checkAll(entries.toSpliced(at, 1));
-      assert.deepEqual(report.faults, [{ fault: 'missing', from: at + 1, to: at + 1 }]);
+      const [after, before] = [timeOf(entries[at - 1]), timeOf(entries[at + 1])];
+      assert.deepEqual(report.faults, [{ fault: 'missing', from: at + 1, to: at + 1, after, before }]);
     }
-    assert.deepEqual((await checkAll(entries.slice(0, -2))).faults, [{ fault: 'missing', from: 19, to: 20 }]);
+    const end = { fault: 'missing', from: 19, to: 20, after: timeOf(entries[17]) };
+    assert.deepEqual((await checkAll(entries.slice(0, -2))).faults, [end]);
     // retention removes the oldest events
     assert.deepEqual((await checkAll(entries.slice(3))).faults, []);
   });
