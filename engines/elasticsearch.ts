@@ -169,7 +169,10 @@ async function makeHome(
   for (const part of [path, config, data]) mkdirSync(part, { recursive: true });
   for (const file of ['jvm.options', 'log4j2.properties'])
     copyFileSync(join(distribution, 'config', file), join(config, file));
-  writeFileSync(join(config, 'elasticsearch.yml'), `${yaml}path.data: ${data}\npath.logs: ${join(path, 'logs')}\n`);
+  writeFileSync(
+    join(config, 'elasticsearch.yml'),
+    `${yaml}path.data: ${data}\npath.logs: ${join(path, 'logs')}\npath.repo: ${join(path, 'snapshots')}\n`,
+  );
   for (const [file, text] of Object.entries(files)) writeFileSync(join(config, file), text, { mode: 0o600 });
   const program = isNobodys ? join(path, 'program') : distribution;
   if (isNobodys) {

@@ -18,8 +18,8 @@ export function createProcessEvents({ counter, record, report }: Outputs) {
           status: 'failure',
           message: `${dependency} is unavailable`,
           reason: 'unavailable',
-          // an outage that many calls notice is one event a minute
-          once: `${dependency} ${Math.floor(Date.now() / 60_000)}`,
+          // an outage that many calls notice is one event a minute, for each reason
+          once: `${dependency} ${reason} ${Math.floor(Date.now() / 60_000)}`,
           details: { dependency: { name: dependency } },
           metadata: { why: reason },
         },

@@ -7,6 +7,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createAuditIndex } from '../../adapters/elastic/audit-index.ts';
 import { auditKeys } from '../../adapters/redis/audit.ts';
+import { keys } from '../../adapters/redis/keys.ts';
+import { auditIndexOf } from '../../domain/audit.ts';
 import { metricOf, openAuditLog } from '../support/audit-log.ts';
 import { call, startRegistration } from '../support/client.ts';
 import { completedRegistration, goodPassword, must, phoneOf } from '../support/registrations.ts';
@@ -184,5 +186,64 @@ describe('Elasticsearch', () => {
     await until(async () =>
       /^\d+ events read, 0 dropped before writing, 0 faults/m.test((await vyry(['audit', 'verify'])).stdout),
     );
+  });
+});
+
+describe('vyry audit verify', () => {
+  it('finds whatever is deleted after a checkpoint, and says how many events are missing', async () => {
+    const vyry = vyryFor(system);
+    // the role signs a checkpoint when it starts, and every hour
+    await system.restart('audit');
+    await until(async () => (await stores.redis.llen(auditKeys.checkpoints)) > 0);
+    const { stdout } = await vyry(['audit', 'verify', '--json']);
+    const { completeFrom } = JSON.parse(stdout) as { completeFrom: number };
+    assert.ok(Number.isInteger(completeFrom));
+    for (let count = 0; count < 5; count++) await fetch(`${system.ready.apiUrl}/api/v1/nowhere`);
+    const after = await eventually(async () => {
+      await shipped();
+      const events = await eventsOf(`vyry.audit.sequence:>${completeFrom}`);
+      return events.length >= 5 ? events : undefined;
+    });
+    const [first, second] = after.map(({ vyry: { audit } }) => audit?.sequence ?? 0);
+    assert.equal(first, completeFrom + 1);
+    for (const {
+      event,
+      timestamp,
+      vyry: { audit },
+    } of await eventsOf('*:*')) {
+      const index = auditIndexOf(prefix, { timestamp });
+      if ((audit?.sequence ?? 0) <= (second ?? 0)) await elastic.delete({ index, id: event.id });
+    }
+    await elastic.indices.refresh({ index: `${prefix}-*` });
+    const cut = await vyry(['audit', 'verify']);
+    assert.equal(cut.code, 1);
+    assert.match(
+      cut.stdout,
+      new RegExp(`^missing: events ${first} to ${second} were removed, 2 of them, between`, 'm'),
+    );
+    await elastic.indices.delete({ index: Object.keys(await elastic.indices.get({ index: `${prefix}-*` })) });
+    const gone = await vyry(['audit', 'verify']);
+    assert.equal(gone.code, 1);
+    assert.match(gone.stdout, new RegExp(`^missing: events ${first} to \\d+ were removed`, 'm'));
+    await stores.redis.rpush(auditKeys.checkpoints, '1 1 1 forged x');
+    assert.match((await vyry(['audit', 'verify'])).stdout, /^unsigned: checkpoint \d+ was not written by Vyry/m);
+  });
+});
+
+describe('A start of a process', () => {
+  it('records which variables changed since the last start of its role, by name', async () => {
+    const name = keys.configuration({ role: 'audit' });
+    const stored = JSON.parse((await stores.redis.get(name)) ?? '{}') as { variables: Record<string, string> };
+    // as if the last start had another value
+    stored.variables.AUDIT_RETENTION_DAYS = 'another';
+    await stores.redis.set(name, JSON.stringify(stored));
+    await system.restart('audit');
+    const started = await eventually(async () => {
+      await shipped();
+      return (await eventsOf('event.action:process-start AND event.reason:configuration-changed')).at(-1);
+    });
+    assert.match(String(started?.message), /; its configuration changed: AUDIT_RETENTION_DAYS$/);
+    assert.match(String(started?.metadata.configuration), /^[0-9a-f]{24}$/);
+    assert.equal(started?.service.node.role, 'audit');
   });
 });

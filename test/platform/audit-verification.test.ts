@@ -1,10 +1,10 @@
 // @rerun never
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { AuditEvent } from '../../domain/audit.ts';
 import { withEcsFields } from '../../domain/audit-ecs.ts';
-import { auditKeysFrom, createRecorder, withoutPerson } from '../../platform/audit.ts';
+import { auditKeysFrom, withoutPerson } from '../../platform/audit.ts';
 import {
   type AuditCheckpoint,
   type AuditPosition,
@@ -14,29 +14,11 @@ import {
   verifyAuditLog,
 } from '../../platform/audit-verification.ts';
 import { Secret } from '../../platform/config/secret.ts';
+import { chainedEvents } from '../support/audit-events.ts';
 
 const keys = auditKeysFrom(new Secret(randomBytes(32).toString('base64')));
 const macKeys = [keys.macKey];
 const dayMs = 86_400_000;
-const minuteMs = 60_000;
-
-/** A log of events, one a minute, as Redis numbers and chains them. */
-function logOf(count: number, begin = Date.UTC(2026, 2, 1)): AuditEvent[] {
-  const events: AuditEvent[] = [];
-  const service = { role: 'api', version: '0', environment: 'development' } as const;
-  const record = createRecorder(service, keys, (event) => events.push(event), {
-    now: () => begin + events.length * minuteMs,
-  });
-  for (let number = 1; number <= count; number++) {
-    record('login', { status: 'success', message: `${number}`, userId: 'ada', identity: 'ada' });
-  }
-  let chain = '';
-  return events.map((event, at) => {
-    const sequence = at + 1;
-    chain = createHash('sha1').update(`${chain}:${sequence}:${event.vyry.audit?.mac}`).digest('hex');
-    return { ...event, vyry: { ...event.vyry, audit: { ...event.vyry.audit, sequence, chain } } };
-  });
-}
 
 const positionOf = (event: AuditEvent | undefined): AuditPosition => ({
   sequence: event?.vyry.audit?.sequence ?? 0,
@@ -51,7 +33,7 @@ async function faultsOf(events: AuditEvent[], known: { start?: AuditPosition; en
   return (await verifyAuditLog(inOrder(events), { macKeys, ...known })).faults;
 }
 
-const log = logOf(110);
+const log = chainedEvents(keys, 110);
 const end = positionOf(log.at(-1));
 const beginning = { sequence: 0, chain: '' };
 
@@ -100,7 +82,7 @@ describe('verifyAuditLog()', () => {
   });
 
   it('finds a second event with the number of another', async () => {
-    const again = logOf(3);
+    const again = chainedEvents(keys, 3);
     const merged = [...log, ...again].sort(
       (a, b) => (a.vyry.audit?.sequence ?? 0) - (b.vyry.audit?.sequence ?? 0) || a.event.id.localeCompare(b.event.id),
     );
