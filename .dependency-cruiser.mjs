@@ -180,6 +180,7 @@ export default {
     fence('libphonenumber-js', 'adapters/phone-numbers'),
     fence('ipaddr.js', 'adapters/ip-addresses'),
     fence('maxmind', 'adapters/geoip'),
+    fence('bowser', 'adapters/elastic/user-agents'),
     fence('twilio', 'adapters/twilio'),
     fence('nodemailer', 'adapters/mail'),
     fence('@temporalio/client', 'adapters/temporal', 'cli'),

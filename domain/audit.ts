@@ -254,7 +254,7 @@ export interface Program {
 }
 
 /** The fields of ECS that are added to an event. */
-export interface EcsFields {
+interface EcsFields {
   log: { level: AuditEvent['level'] };
   event: { action: AuditEvent['action']; outcome: AuditEvent['status'] };
   user?: { id: string };

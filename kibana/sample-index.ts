@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createAuditIndex } from '../adapters/elastic/audit-index.ts';
 import type { Elastic } from '../adapters/elastic/connect.ts';
-import { programOf } from '../adapters/user-agents.ts';
+import { programOf } from '../adapters/elastic/user-agents.ts';
 import { type AuditEvent, auditIndexOf } from '../domain/audit.ts';
 import type { EcsTables } from '../domain/audit-ecs.ts';
 import { type Events, openEvents } from './events.ts';

@@ -18,6 +18,7 @@ import { resolve } from 'node:path';
 import { Counter, Registry } from 'prom-client';
 import { type AuditIndex, createAuditIndex, isTooLarge, type Stored } from '../adapters/elastic/audit-index.ts';
 import { connectElastic, pingElastic } from '../adapters/elastic/connect.ts';
+import { programOf } from '../adapters/elastic/user-agents.ts';
 import { openPlaces } from '../adapters/geoip.ts';
 import { createAuditLog } from '../adapters/redis/audit.ts';
 import {
@@ -32,7 +33,6 @@ import {
 import { recordStart } from '../adapters/redis/configurations.ts';
 import { connectRedis, type Redis, readRedisPlace } from '../adapters/redis/connect.ts';
 import { keys } from '../adapters/redis/keys.ts';
-import { programOf } from '../adapters/user-agents.ts';
 import { signCheckpoint } from '../platform/audit-verification.ts';
 import { type Config, readConfig } from '../platform/config/config.ts';
 import { createAuditedEvents } from '../platform/events/audited-events.ts';

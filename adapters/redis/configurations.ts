@@ -12,7 +12,7 @@ import type { Redis } from './connect.ts';
 import { keys } from './keys.ts';
 
 /** Stores the hashes of a start and returns those of the last one; undefined if there was none. */
-export async function replaceConfiguration(
+async function replaceConfiguration(
   redis: Redis,
   role: Role,
   hashes: ConfigurationHashes,

@@ -1,6 +1,6 @@
 /** The programs behind user agents. The user agent is what a client says of itself. */
 import Bowser from 'bowser';
-import type { Program } from '../domain/audit.ts';
+import type { Program } from '../../domain/audit.ts';
 
 /** Returns the program, its system and the kind of its device, as far as the user agent names them. Never throws. */
 export function programOf(userAgent: string): Program {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { programOf } from '../../adapters/user-agents.ts';
+import { programOf } from '../../../adapters/elastic/user-agents.ts';
 
 describe('programOf()', () => {
   it('names browser, system and kind of device', () => {
