@@ -65,7 +65,7 @@ describe('A delivery report', () => {
     const events = await reportEventsOf(behind, person.registration.id);
     assert.deepEqual(
       events.map(({ status, vyry }) => [status, vyry.messaging.country, vyry.otp.channel]),
-      [['success', '+44', 'sms']],
+      [['success', 'GB', 'sms']],
     );
     assert.equal(JSON.stringify(events).includes(person.phone.slice(1)), false);
     await prove(person);
