@@ -1,7 +1,7 @@
 /** Finds the account that an operator names, and shows it. */
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { parsePhoneNumber, startsAsPhoneNumber } from '../adapters/phone-numbers.ts';
-import type { Account } from '../domain/account.ts';
+import type { Account, Identifier } from '../domain/account.ts';
 import { identifierOf } from '../domain/identifiers.ts';
 import { maskEmail, maskPhone } from '../domain/identity.ts';
 import { table, UsageError } from './command.ts';
@@ -19,19 +19,30 @@ const kinds = { username: 'user name', phone: 'number', email: 'e-mail address' 
  * @throws {UsageError} the text is none of these
  * @throws {Error} there is no such account
  */
-export async function findAccount({ accounts }: Pick<UserAccess, 'accounts'>, given = ''): Promise<Account> {
-  const isId = /^[0-9a-f]{32}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given);
-  const identifier = isId
-    ? undefined
-    : identifierOf(given, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
-  if (!isId && identifier === undefined) {
-    throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
-  }
-  const account = identifier === undefined ? await findById(accounts, given) : await accounts.findBy(identifier);
+export async function findAccount(users: Pick<UserAccess, 'accounts'>, given = ''): Promise<Account> {
+  const account = await findAccountBy(users, given);
   if (account !== undefined) return account;
+  const identifier = readUser(given);
   throw new Error(
     `There is no account with this ${identifier === undefined ? 'user id or id of a directory entry' : kinds[identifier.kind]}.`,
   );
+}
+
+/** As `findAccount`; undefined if there is no such account. @throws {UsageError} the text is none of these */
+export async function findAccountBy(
+  { accounts }: Pick<UserAccess, 'accounts'>,
+  given: string,
+): Promise<Account | undefined> {
+  const identifier = readUser(given);
+  return identifier === undefined ? await findById(accounts, given) : await accounts.findBy(identifier);
+}
+
+/** Returns what names a user; undefined for an id. @throws {UsageError} the text is neither */
+function readUser(given: string): Identifier | undefined {
+  if (/^[0-9a-f]{32}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given)) return undefined;
+  const identifier = identifierOf(given, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
+  if (identifier !== undefined) return identifier;
+  throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
 }
 
 async function findById(accounts: UserAccess['accounts'], id: string): Promise<Account | undefined> {

@@ -113,6 +113,16 @@ export function oneOf<W extends string>(option: string, words: readonly W[], giv
   return word;
 }
 
+const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Parses a time such as 30s, 10m, 2h or 1d, in seconds. @throws {UsageError} it is none */
+export function readDuration(option: string, text: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = unitSeconds[unit];
+  if (seconds === undefined) throw new UsageError(`${option} must be a time such as 30s, 10m, 2h or 1d`);
+  return Number(count) * seconds;
+}
+
 /** Parses the value of `--limit`; the default is 20. @throws {UsageError} the value is not a number from 1 to 10000 */
 export function readLimit(text = '20'): number {
   const limit = Number(text);

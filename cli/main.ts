@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { Failure, type FailureCode } from '../domain/failures.ts';
 import { withNewBudget } from '../platform/budget.ts';
 import { operatorEnvironment, readVariables } from '../platform/config/config.ts';
-import { type Dependency, notedOutage, type Outage } from '../platform/outages.ts';
+import type { Dependency } from '../platform/outages.ts';
 import { type Command, helpOf, readArguments, type Shown, type Terminal, table, UsageError } from './command.ts';
+import { outageIn } from './outages.ts';
 
 /** A group of commands. It is loaded on demand, because each imports the clients of other systems. */
 interface Noun {
@@ -19,6 +20,10 @@ interface Noun {
 }
 
 const nouns: Record<string, Noun> = {
+  find: {
+    about: 'show everything about a person, a registration or an account, by whatever is known of them',
+    load: async () => (await import('./find.ts')).find,
+  },
   registrations: {
     about: 'list and inspect registrations; retry, switch the channel, cancel',
     load: async () => (await import('./registrations.ts')).registrations,
@@ -73,7 +78,7 @@ const sentences: Partial<Record<FailureCode, string>> = {
 
 /** Runs the CLI with the arguments after its name and returns the exit code. Errors are explained on the terminal. */
 export async function runTool(args: string[], terminal: Terminal): Promise<number> {
-  return await runNoun(args, terminal).catch((err: unknown) => explain(err, terminal));
+  return await runNoun(args, terminal).catch((err: unknown) => explain(err, terminal, args.includes('--json')));
 }
 
 async function runNoun([noun, ...rest]: string[], terminal: Terminal): Promise<number> {
@@ -153,13 +158,27 @@ function verbsOf(noun: string, commands: Record<string, Command>): string {
   return [table(rows), '', `vyry ${noun} <command> --help shows the options of a command.`, ''].join('\n');
 }
 
-async function explain(err: unknown, { errors }: Terminal): Promise<number> {
-  if (err instanceof UsageError) {
-    errors.write(`${err.message}.\nvyry --help shows the commands.\n`);
-    return 2;
-  }
-  errors.write(`${(await outageText(err)) ?? messageOf(err)}\n`);
-  return 1;
+/** Prints an error: with `--json` as one JSON object, so that a program can tell what failed and what to do. */
+async function explain(err: unknown, { errors }: Terminal, isJson: boolean): Promise<number> {
+  const { code, message, dependency } = await errorOf(err);
+  const isUsage = code === 'usage';
+  if (isJson) errors.write(`${JSON.stringify({ error: { code, message, dependency } })}\n`);
+  else errors.write(`${message}\n${isUsage ? 'vyry --help shows the commands.\n' : ''}`);
+  return isUsage ? 2 : 1;
+}
+
+/** An error of a command. `code`: `usage`, `unavailable` with the dependency, the code of a failure, or `failed`. */
+interface CommandError {
+  code: string;
+  message: string;
+  dependency?: Dependency;
+}
+
+async function errorOf(err: unknown): Promise<CommandError> {
+  if (err instanceof UsageError) return { code: 'usage', message: `${err.message}.` };
+  const outage = await outageIn(err);
+  if (outage !== undefined) return { code: 'unavailable', message: outage.text, dependency: outage.dependency };
+  return { code: err instanceof Failure ? err.code : 'failed', message: messageOf(err) };
 }
 
 function messageOf(err: unknown): string {
@@ -169,35 +188,6 @@ function messageOf(err: unknown): string {
   const text = err instanceof Error ? err.message : String(err);
   if (!text.startsWith('Bad configuration')) return text;
   return `${text}\nSet them, name a file with --env-file, or run npm start, which writes .vyry/operator.env.`;
-}
-
-/** What each dependency is called, and the variable that names it. */
-const dependencies: Record<Dependency, { name: string; variable: string }> = {
-  redis: { name: 'Redis', variable: 'REDIS_URL' },
-  mongodb: { name: 'MongoDB', variable: 'DATABASE_URL' },
-  temporal: { name: 'Temporal', variable: 'TEMPORAL_ADDRESS' },
-  elasticsearch: { name: 'Elasticsearch', variable: 'ELASTICSEARCH_URL' },
-};
-
-/** Explains an outage of a dependency. The adapters are loaded here, because their clients are slow to load. */
-async function outageText(err: unknown): Promise<string | undefined> {
-  const outage = notedOutage(err) ?? (await outageOf(err));
-  if (outage === undefined) return undefined;
-  const { name, variable } = dependencies[outage.dependency];
-  return `${name} ${stateOf(outage)} (${variable}). Run vyry doctor for details.`;
-}
-
-function stateOf({ dependency, reason }: Outage): string {
-  if (dependency === 'temporal') return 'or its workers do not answer in time';
-  const hasNoAnswer = reason === 'no-answer' || reason === 'timeout';
-  return hasNoAnswer ? 'does not answer' : `answers and cannot work: ${reason.replaceAll('-', ' ')}`;
-}
-
-async function outageOf(err: unknown): Promise<Outage | undefined> {
-  const { temporalOutageOf } = await import('../adapters/temporal/connect.ts');
-  const { redisOutageOf } = await import('../adapters/redis/outages.ts');
-  const { mongoOutageOf } = await import('../adapters/mongo/outages.ts');
-  return temporalOutageOf(err) ?? redisOutageOf(err) ?? mongoOutageOf(err);
 }
 
 if (import.meta.main) {

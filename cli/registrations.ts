@@ -23,13 +23,12 @@ import {
   type Invocation,
   oneOf,
   operatorName,
+  readDuration,
   readLimit,
   table,
   UsageError,
 } from './command.ts';
 import { openTemporal, type TemporalAccess } from './connections.ts';
-
-const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 const list: Command = {
   positionals: [],
@@ -144,15 +143,8 @@ function readFilter(values: Invocation['values'], now: number): RegistrationFilt
     waitingFor: oneOf('--waiting-for', awaitedSystems, values['waiting-for']),
     step: oneOf('--step', registrationSteps, values.step),
     country,
-    startedBefore: olderThan === undefined ? undefined : new Date(now - readSeconds(olderThan) * 1000),
+    startedBefore: olderThan === undefined ? undefined : new Date(now - readDuration('--older-than', olderThan) * 1000),
   };
-}
-
-function readSeconds(text: string): number {
-  const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  const seconds = unitSeconds[unit];
-  if (seconds === undefined) throw new UsageError('--older-than must be a time such as 30s, 10m, 2h or 1d');
-  return Number(count) * seconds;
 }
 
 async function readRows({ client }: TemporalAccess, filter: RegistrationFilter, limit: number): Promise<Row[]> {

@@ -48,6 +48,38 @@ export async function readPersonEvents(
   return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
 }
 
+/** Whose events are searched, and since when. Any of the criteria selects an event. */
+export interface PersonSearch {
+  userId?: string | undefined;
+  pseudonyms: readonly string[];
+  registrationIds: readonly string[];
+  since: Date;
+  size: number;
+}
+
+/** Returns the newest events about a person or registration, oldest first. */
+export async function searchPersonEvents(
+  elastic: Elastic,
+  prefix: string,
+  { userId, pseudonyms, registrationIds, since, size }: PersonSearch,
+): Promise<AuditEvent[]> {
+  const should = [
+    ...(userId === undefined ? [] : [isUser(userId)]),
+    { terms: { 'vyry.registration.id': [...registrationIds] } },
+    { terms: { 'related.hash': [...pseudonyms] } },
+  ];
+  const { hits } = await elastic.search<AuditEvent>({
+    index: `${prefix}-*`,
+    ignore_unavailable: true,
+    size,
+    query: {
+      bool: { should, minimum_should_match: 1, filter: [{ range: { '@timestamp': { gte: since.toISOString() } } }] },
+    },
+    sort: [{ 'vyry.audit.sequence': { order: 'desc', unmapped_type: 'long' } }],
+  });
+  return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
+}
+
 /** Returns whether the index template of audit events exists. The audit role creates it. */
 export async function hasAuditTemplate(elastic: Elastic, prefix: string): Promise<boolean> {
   try {

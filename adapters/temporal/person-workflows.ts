@@ -13,6 +13,7 @@ import {
   registrationWorkflowId,
   userAdministrationWorkflowId,
 } from '../../domain/workflow-ids.ts';
+import { attributeOf } from './registrations.ts';
 
 /** The criteria that select the executions of a user. */
 export interface PersonWorkflows {
@@ -52,6 +53,42 @@ export async function listPersonWorkflows(
     startedAt: new Date(Number(startTime?.seconds ?? 0) * 1000),
     ...(closeTime && { closedAt: new Date(Number(closeTime.seconds ?? 0) * 1000) }),
   }));
+}
+
+/** A running execution, and what it waits for. */
+export interface RunningWorkflow extends Omit<ListedWorkflow, 'closedAt'> {
+  /** The value of `VyryState`. */
+  state?: string;
+  /** The value of `VyryStep`. */
+  step?: string;
+  /** The value of `VyryWaitingFor`. */
+  waitingFor?: string;
+}
+
+/** Returns the running executions of a user, or those with the given ids, the newest first, at most `limit`. */
+export async function listRunningWorkflows(
+  client: Client,
+  person: PersonWorkflows,
+  limit: number,
+): Promise<RunningWorkflow[]> {
+  const { executions } = await client.workflowService.listWorkflowExecutions({
+    namespace: client.options.namespace,
+    query: `ExecutionStatus = "Running" AND (${queryOf(person)})`,
+    pageSize: limit,
+  });
+  return executions.map((execution) => {
+    const attributes = { state: 'VyryState', step: 'VyryStep', waitingFor: 'VyryWaitingFor' };
+    const found = Object.entries(attributes).flatMap(([name, attribute]) => {
+      const value = attributeOf(execution, attribute);
+      return value === undefined ? [] : [[name, value]];
+    });
+    return {
+      type: execution.type?.name ?? '',
+      workflowId: execution.execution?.workflowId ?? '',
+      startedAt: new Date(Number(execution.startTime?.seconds ?? 0) * 1000),
+      ...(Object.fromEntries(found) as Pick<RunningWorkflow, 'state' | 'step' | 'waitingFor'>),
+    };
+  });
 }
 
 /** Returns the criteria for the executions of a user, with the workflow ids that can be derived. */
@@ -104,5 +141,6 @@ async function deleteExecution(client: Client, execution: { workflowId?: string 
 /** All values are ids that Vyry generated. */
 function queryOf({ userId, workflowIds }: PersonWorkflows): string {
   const quoted = (text: string) => `"${text.replaceAll(/[\\"]/g, '')}"`;
-  return `VyryUser = ${quoted(userId)} OR WorkflowId IN (${workflowIds.map(quoted).join(', ')})`;
+  const known = workflowIds.length === 0 ? '' : ` OR WorkflowId IN (${workflowIds.map(quoted).join(', ')})`;
+  return `VyryUser = ${quoted(userId)}${known}`;
 }

@@ -60,12 +60,19 @@ function queryOf({ state, step, waitingFor, country, startedBefore }: Registrati
 
 type Execution = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>['executions'][number];
 
-function listed({ execution, startTime, searchAttributes }: Execution): ListedRegistration {
-  const attribute = (name: string): string | undefined => {
-    const data = searchAttributes?.indexedFields?.[name]?.data;
-    const value: unknown = data ? JSON.parse(Buffer.from(data).toString()) : undefined;
-    return (Array.isArray(value) ? value : [value])[0] as string | undefined;
-  };
+/** Returns the first value of a search attribute of an execution; undefined if it has none. */
+export function attributeOf(
+  { searchAttributes }: Pick<Execution, 'searchAttributes'>,
+  name: string,
+): string | undefined {
+  const data = searchAttributes?.indexedFields?.[name]?.data;
+  const value: unknown = data ? JSON.parse(Buffer.from(data).toString()) : undefined;
+  return (Array.isArray(value) ? value : [value])[0] as string | undefined;
+}
+
+function listed(found: Execution): ListedRegistration {
+  const { execution, startTime } = found;
+  const attribute = (name: string) => attributeOf(found, name);
   const waitingFor = attribute('VyryWaitingFor');
   return {
     id: String(execution?.workflowId).replace(/^registration:/, ''),

@@ -60,7 +60,7 @@ describe('an invalid command', { concurrency: 4 }, () => {
       [['registrations'], /vyry registrations list/],
       [
         ['toString'],
-        /Unknown command toString: it must be one of registrations, users, devices, audit, keys, redis-acl, migrate, deploy, doctor/,
+        /Unknown command toString: it must be one of find, registrations, users, devices, audit, keys, redis-acl, migrate, deploy, doctor/,
       ],
       [['registrations', 'destroy'], /Unknown command registrations destroy: it must be one of list/],
       [['registrations', 'show'], /id is missing/],

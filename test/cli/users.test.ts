@@ -213,7 +213,8 @@ describe('vyry devices', () => {
     assert.equal((await me(linked.token)).status, 401);
     await must(me(owner.token));
     const again = await vyry(revoke);
-    assert.deepEqual([again.code, again.stderr], [1, 'The account has no device 2.\n']);
+    const message = 'The account has no device 2.';
+    assert.deepEqual([again.code, JSON.parse(again.stderr)], [1, { error: { code: 'failed', message } }]);
     const ofOwner = ({ user }: AuditEvent) => user?.target?.id === owner.userId;
     // operator-act is the last event of the removal
     await until(async () => (await behind.auditEvents('operator-act')).some(ofOwner));
