@@ -164,7 +164,7 @@ export default {
     fence('socket.io-client', 'client/connection'),
     fence('socket.io-parser', 'api/sockets/parser'),
     fence('engine.io', 'api/sockets/server'),
-    fence('lru-cache', 'api/tokens'),
+    fence('lru-cache', 'api/tokens', 'adapters/elastic/user-agents'),
     fence('jose', 'api/tokens', 'api/grpc/callers', 'adapters/http/fcm', 'adapters/http/apns'),
     fence('@block65/webcrypto-web-push', 'adapters/http/webpush'),
     fence('@grpc', 'api/grpc', 'adapters/temporal'),

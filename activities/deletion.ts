@@ -134,7 +134,7 @@ export function createErasureActivities(deps: ErasureActivityDeps) {
       if (auditLog === undefined) return;
       const { userId, alias } = await personOf(deletions, deletionId);
       const { username, email, phone, registrationIds } = (await accounts.read(userId)) ?? {};
-      const names = namesOf({ ...(username && { username }), ...(phone && { phone }), ...(email && { email }) });
+      const names = namesOf({ username, phone, email });
       const identities = [userId, ...names, username, email && emailKey(email)].flatMap((known) => known ?? []);
       const pseudonyms = identities.flatMap(auditLog.pseudonymsOf);
       await auditLog.shipped();

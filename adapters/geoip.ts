@@ -21,9 +21,6 @@ export interface PlaceFiles {
   networks?: string | undefined;
 }
 
-/** How many addresses each database remembers: the same few ask again and again. */
-const remembered = 10_000;
-
 /**
  * Opens the databases; without a file no place or network is known.
  *
@@ -64,6 +61,6 @@ async function openDatabase<T extends Response>(file: string | undefined): Promi
   if (file === undefined) return () => null;
   // loaded only if it is configured
   const { open } = await import('maxmind');
-  const reader: Reader<T> = await open<T>(file, { cache: { max: remembered } });
+  const reader: Reader<T> = await open<T>(file);
   return (address) => (isIP(address) === 0 ? null : reader.get(address));
 }

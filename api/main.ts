@@ -1,4 +1,4 @@
-// @permissions net, addons, worker, files, read(GEOIP_DATABASE), read(GEOIP_ASN_DATABASE), read(WEB_FOLDER)
+// @permissions net, addons, worker, files, read(GEOIP_DATABASE), read(WEB_FOLDER)
 /**
  * The api process: configuration, connections, servers and a graceful stop. The permission `worker` is for the thread
  * that estimates passwords.
@@ -69,15 +69,15 @@ async function main(): Promise<void> {
   log.info({ event: 'argon2.chosen', package: argon2.package, atOnce: config.ARGON2_CONCURRENCY });
   await using api = await openApi(config, log);
   // the addon is loaded, so these permissions are not needed any more and cannot be regained
-  dropPermissions(['worker', 'addon', 'child', 'fs.write'], databasesOf(config));
+  dropPermissions(['worker', 'addon', 'child', 'fs.write'], databaseOf(config));
   api.logReady();
   const signal = await untilSignal();
   log.info({ event: 'process.stopping', signal });
 }
 
-/** The databases of places are read at the start. */
-function databasesOf({ GEOIP_DATABASE: places, GEOIP_ASN_DATABASE: networks }: Config<'api'>): string[] {
-  return [places, networks].flatMap((file) => (file === undefined ? [] : [resolve(file)]));
+/** The database of places is read at the start. */
+function databaseOf({ GEOIP_DATABASE: file }: Config<'api'>): string[] {
+  return file === undefined ? [] : [resolve(file)];
 }
 
 /** A listening api; disposal completes the requests in progress, then closes the connections. */
@@ -161,7 +161,7 @@ async function assemble(
     registrationStarts: createRegistrationStarts(redis, secretCipher),
     signalSteps: createSignalSteps(redis, { cipher: keys.cipher('signal'), requests: keys.box('secret-signal') }),
     listener: createChangeListener(subscriber),
-    places: await openPlaces({ places: config.GEOIP_DATABASE, networks: config.GEOIP_ASN_DATABASE }),
+    places: await openPlaces({ places: config.GEOIP_DATABASE }),
     codes: createCodes(redis, keysIn(keys, 'code')),
     oneTimeSecrets: createOneTimeSecrets(redis, keys.box('secret-registration')),
     directorySecrets: createOneTimeSecrets(redis, keys.box('secret-directory')),

@@ -1,7 +1,7 @@
 /** Finds the account that an operator names, and shows it. */
 import { parseEmailAddress } from '../adapters/email-addresses.ts';
 import { parsePhoneNumber, startsAsPhoneNumber } from '../adapters/phone-numbers.ts';
-import type { Account, Identifier } from '../domain/account.ts';
+import { type Account, type Identifier, isUserId } from '../domain/account.ts';
 import { identifierOf } from '../domain/identifiers.ts';
 import { maskEmail, maskPhone } from '../domain/identity.ts';
 import { table, UsageError } from './command.ts';
@@ -37,12 +37,17 @@ export async function findAccountBy(
   return identifier === undefined ? await findById(accounts, given) : await accounts.findBy(identifier);
 }
 
-/** Returns what names a user; undefined for an id. @throws {UsageError} the text is neither */
-function readUser(given: string): Identifier | undefined {
-  if (/^[0-9a-f]{32}$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given)) return undefined;
+/**
+ * Returns what names a user; undefined for an id.
+ *
+ * @param argument the name of the argument, for the error
+ * @throws {UsageError} the text is neither
+ */
+export function readUser(given: string, argument = 'user'): Identifier | undefined {
+  if (isUserId(given)) return undefined;
   const identifier = identifierOf(given, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
   if (identifier !== undefined) return identifier;
-  throw new UsageError('<user> must be a user id, an e-mail address, a number with country code or a user name');
+  throw new UsageError(`<${argument}> must be a user id, an e-mail address, a number with country code or a user name`);
 }
 
 async function findById(accounts: UserAccess['accounts'], id: string): Promise<Account | undefined> {

@@ -1,25 +1,21 @@
 /**
  * `vyry find`: everything about a person, by whatever an operator knows of them: a user id, user name, number, address, the id
- * of a directory entry or of a registration. Each part comes from one system; a part whose system is away is named as missing,
- * and the others are shown.
+ * of a directory entry or of a registration. Each part comes from one system. When a system is unavailable, the command names the
+ * part that it cannot show, and shows the others.
  *
- * Who has no account yet is found by the audit log, which joins the names of a person with their registrations.
+ * The audit log joins the names of a person with their registrations, so that the command also finds people without an account.
  */
-
-import { searchPersonEvents } from '../adapters/elastic/audit-reader.ts';
-import { parseEmailAddress } from '../adapters/email-addresses.ts';
-import { parsePhoneNumber, startsAsPhoneNumber } from '../adapters/phone-numbers.ts';
+import { readPersonEvents } from '../adapters/elastic/audit-reader.ts';
 import { listRunningWorkflows, type RunningWorkflow, workflowsOf } from '../adapters/temporal/person-workflows.ts';
 import type { Account } from '../domain/account.ts';
 import type { AuditAction, AuditEvent } from '../domain/audit.ts';
-import { identifierOf } from '../domain/identifiers.ts';
 import { namesOf } from '../domain/identity.ts';
 import { registrationWorkflowId } from '../domain/workflow-ids.ts';
 import { pseudonymOf } from '../platform/audit.ts';
 import { readOperatorKeys } from '../platform/config/config.ts';
 import { keysIn } from '../platform/keyring.ts';
-import { accountViewOf, findAccountBy, printable, textOf } from './accounts.ts';
-import { type Command, readDuration, table, UsageError } from './command.ts';
+import { accountViewOf, findAccountBy, printable, readUser, textOf } from './accounts.ts';
+import { type Command, readDuration, table } from './command.ts';
 import { openAudit, openTemporal, openUsers } from './connections.ts';
 import { outageIn } from './outages.ts';
 
@@ -77,13 +73,14 @@ export const find: Command = {
 };
 
 /** @throws {UsageError} the text can be none of what is found */
-function readSubject(given: string): Subject {
-  const registrationId = /^(?:registration:)?([0-9a-f]{32})$/.exec(given)?.[1];
-  if (registrationId !== undefined) return { given: registrationId, registrationId };
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(given)) return { given };
-  const identifier = identifierOf(given, { parseEmailAddress, parsePhoneNumber, startsAsPhoneNumber });
-  if (identifier !== undefined) return { given, name: identifier.value };
-  throw new UsageError('<anything> must be an id, a user name, a number with country code or an e-mail address');
+function readSubject(typed: string): Subject {
+  const given = typed.replace(/^registration:/, '');
+  const name = readUser(given, 'anything')?.value;
+  return {
+    given,
+    ...(name === undefined ? {} : { name }),
+    ...(/^[0-9a-f]{32}$/.test(given) && { registrationId: given }),
+  };
 }
 
 async function search(env: Record<string, string>, subject: Subject, since: Date): Promise<Found> {
@@ -137,13 +134,13 @@ async function readAccount(
   return { account, view };
 }
 
-type Search = Omit<Parameters<typeof searchPersonEvents>[2], 'size' | 'registrationIds'>;
+type Search = Omit<Parameters<typeof readPersonEvents>[2], 'size' | 'registrationIds'>;
 
 /** Also the events of registrations that name the person by another of their names: a send names the number only. */
 async function readEvents(env: Record<string, string>, subject: Subject, wanted: Search): Promise<AuditEvent[]> {
   await using access = openAudit(env);
   const of = (registrationIds: string[]) =>
-    searchPersonEvents(access.elastic, access.prefix, { ...wanted, registrationIds, size: eventsMax });
+    readPersonEvents(access.elastic, access.prefix, { ...wanted, registrationIds, size: eventsMax });
   const named = await of(registrationsIn([], subject));
   const registrationIds = registrationsIn(named, subject);
   return registrationIds.length === 0 ? named : await of(registrationIds);

@@ -1,4 +1,4 @@
-/** Explains to operators which dependency is away. */
+/** Explains to operators which dependency is unavailable, and why. */
 import { type Dependency, notedOutage, type Outage } from '../platform/outages.ts';
 
 /** What each dependency is called, and the variable that names it. */

@@ -1,7 +1,7 @@
 /**
- * The ECS names of an audit event. A process writes the nine fields of the contract and authenticates them. Whoever ships an
- * event adds what follows from them: the same values under their ECS names, the program of the user agent, the place and
- * network of the address. Every query and rule for ECS then works on fields, not on aliases.
+ * The ECS names of an audit event. A process writes the nine fields of the contract and authenticates them. The role `audit`
+ * adds what follows from them when it ships an event: the same values under their ECS names, the program of the user agent,
+ * the place and network of the address. Every query and rule for ECS then works on fields, not on aliases.
  *
  * Program, place and network are not authenticated: they follow from fields that are, by tables that change.
  *

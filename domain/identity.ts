@@ -34,8 +34,10 @@ export interface Pseudonyms {
   mailbox?: string;
 }
 
+type Named = Pick<ContactIdentity, 'username' | 'phone' | 'email'>;
+
 /** Returns the names of a person in the forms in which audit events name them. */
-export function namesOf({ username, phone, email }: Pick<ContactIdentity, 'username' | 'phone' | 'email'>): string[] {
+export function namesOf({ username, phone, email }: Partial<Record<keyof Named, string | undefined>>): string[] {
   return [username && usernameKey(username), phone, email].flatMap((name) => name || []);
 }
 

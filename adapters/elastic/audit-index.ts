@@ -23,7 +23,7 @@ export interface AuditIndexOptions {
   prefix: string;
   retentionDays: number;
   unknownFields?: UnknownFields;
-  /** Where the fields of ECS that follow from addresses and user agents are found; without it there are none. */
+  /** The tables of places, networks and programs. Without them events get none of the fields that follow from these. */
   tables?: EcsTables;
 }
 

@@ -2,7 +2,7 @@
  * Searches in the audit log. Consistency: an event is found some seconds after it was stored. When Elasticsearch is
  * unavailable, calls throw.
  */
-import { errors } from '@elastic/elasticsearch';
+import { errors, type estypes } from '@elastic/elasticsearch';
 import type { AuditAction, AuditEvent } from '../../domain/audit.ts';
 import type { Elastic } from './connect.ts';
 
@@ -17,64 +17,50 @@ export interface AuditFilter {
 }
 
 /** Returns the newest matching events, oldest first. */
-export async function readNewest(
+export function readNewest(
   elastic: Elastic,
   prefix: string,
   { size, ...filter }: AuditFilter & { size: number },
 ): Promise<AuditEvent[]> {
-  const { hits } = await elastic.search<AuditEvent>({
-    index: `${prefix}-*`,
-    ignore_unavailable: true,
-    size,
-    query: { bool: { filter: conditionsOf(filter) } },
-    sort: [{ 'vyry.audit.sequence': { order: 'desc', unmapped_type: 'long' } }],
-  });
-  return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
+  return search(elastic, prefix, { size, bool: { filter: conditionsOf(filter) } });
 }
 
-/** Returns the newest events of a user, including those that contain a pseudonym of the user, oldest first. */
-export async function readPersonEvents(
-  elastic: Elastic,
-  prefix: string,
-  { userId, pseudonyms, size }: { userId: string; pseudonyms: readonly string[]; size: number },
-): Promise<AuditEvent[]> {
-  const { hits } = await elastic.search<AuditEvent>({
-    index: `${prefix}-*`,
-    ignore_unavailable: true,
-    size,
-    query: { bool: { should: [isUser(userId), { terms: { 'related.hash': [...pseudonyms] } }] } },
-    sort: [{ 'vyry.audit.sequence': { order: 'desc', unmapped_type: 'long' } }],
-  });
-  return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();
-}
-
-/** Whose events are searched, and since when. Any of the criteria selects an event. */
-export interface PersonSearch {
+/** Whose events are read. Any of the criteria selects an event. */
+interface PersonFilter {
   userId?: string | undefined;
   pseudonyms: readonly string[];
-  registrationIds: readonly string[];
-  since: Date;
+  registrationIds?: readonly string[];
+  /** No earlier event. */
+  since?: Date;
   size: number;
 }
 
-/** Returns the newest events about a person or registration, oldest first. */
-export async function searchPersonEvents(
+/** Returns the newest events of a person, including those that contain a pseudonym of the person, oldest first. */
+export function readPersonEvents(
   elastic: Elastic,
   prefix: string,
-  { userId, pseudonyms, registrationIds, since, size }: PersonSearch,
+  { userId, pseudonyms, registrationIds = [], since, size }: PersonFilter,
 ): Promise<AuditEvent[]> {
   const should = [
     ...(userId === undefined ? [] : [isUser(userId)]),
-    { terms: { 'vyry.registration.id': [...registrationIds] } },
     { terms: { 'related.hash': [...pseudonyms] } },
+    { terms: { 'vyry.registration.id': [...registrationIds] } },
   ];
+  const filter = since === undefined ? [] : [{ range: { '@timestamp': { gte: since.toISOString() } } }];
+  return search(elastic, prefix, { size, bool: { should, minimum_should_match: 1, filter } });
+}
+
+/** Returns the newest events that a query finds, oldest first. */
+async function search(
+  elastic: Elastic,
+  prefix: string,
+  { size, bool }: { size: number; bool: estypes.QueryDslBoolQuery },
+): Promise<AuditEvent[]> {
   const { hits } = await elastic.search<AuditEvent>({
     index: `${prefix}-*`,
     ignore_unavailable: true,
     size,
-    query: {
-      bool: { should, minimum_should_match: 1, filter: [{ range: { '@timestamp': { gte: since.toISOString() } } }] },
-    },
+    query: { bool },
     sort: [{ 'vyry.audit.sequence': { order: 'desc', unmapped_type: 'long' } }],
   });
   return hits.hits.flatMap(({ _source: event }) => (event === undefined ? [] : [event])).reverse();

@@ -7,7 +7,7 @@
  */
 import type { MessageKind } from '../../domain/providers.ts';
 import { type CodePurpose, codePurposes } from '../../domain/verification.ts';
-import type { Role } from '../../platform/config/roles.ts';
+import { type Role, roles } from '../../platform/config/roles.ts';
 
 /** The keys expire: after a time, or at an instant that depends on the record. */
 type Expiry = { seconds: number; after: string } | { until: string };
@@ -361,35 +361,35 @@ export const keyFamilies = {
   },
   health: {
     key: 'health:<role>',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
+    writers: roles,
     life: { kept: 'a field for each process, until it stops or 15 s after its last heartbeat' },
     encrypted: 'no',
     personal: 'no',
   },
   auditStream: {
     key: 'audit',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
+    writers: roles,
     life: { kept: 'an event until it is shipped; at most `AUDIT_STREAM_MAX`' },
     encrypted: 'no',
     personal: 'audit log',
   },
   auditHead: {
     key: '{audit}:head',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
+    writers: roles,
     life: { kept: 'always; three fields' },
     encrypted: 'no',
     personal: 'no',
   },
   auditOnce: {
     key: '{audit}:once',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
+    writers: roles,
     life: { kept: 'the id of an event for a day' },
     encrypted: 'no',
     personal: 'no',
   },
   auditProducer: {
     key: '{audit}:producer:<producerId>',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
+    writers: roles,
     life: { seconds: 86_400, after: 'the last event of the process' },
     encrypted: 'no',
     personal: 'no',
@@ -410,7 +410,7 @@ export const keyFamilies = {
   },
   configuration: {
     key: 'configuration:<role>',
-    writers: ['api', 'registration', 'directory', 'delivery', 'signal', 'audit', 'gateway'],
+    writers: roles,
     life: { kept: 'a keyed hash of each variable at the last start of the role' },
     encrypted: 'no',
     personal: 'no',

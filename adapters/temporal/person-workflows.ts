@@ -42,17 +42,7 @@ export async function listPersonWorkflows(
   person: PersonWorkflows,
   limit: number,
 ): Promise<ListedWorkflow[]> {
-  const { executions } = await client.workflowService.listWorkflowExecutions({
-    namespace: client.options.namespace,
-    query: queryOf(person),
-    pageSize: limit,
-  });
-  return executions.map(({ type, execution, startTime, closeTime }) => ({
-    type: type?.name ?? '',
-    workflowId: execution?.workflowId ?? '',
-    startedAt: new Date(Number(startTime?.seconds ?? 0) * 1000),
-    ...(closeTime && { closedAt: new Date(Number(closeTime.seconds ?? 0) * 1000) }),
-  }));
+  return (await listExecutions(client, queryOf(person), limit)).map(listed);
 }
 
 /** A running execution, and what it waits for. */
@@ -65,30 +55,42 @@ export interface RunningWorkflow extends Omit<ListedWorkflow, 'closedAt'> {
   waitingFor?: string;
 }
 
+/** The attributes of an execution that tell what it waits for. */
+const waitAttributes = { state: 'VyryState', step: 'VyryStep', waitingFor: 'VyryWaitingFor' };
+
 /** Returns the running executions of a user, or those with the given ids, the newest first, at most `limit`. */
 export async function listRunningWorkflows(
   client: Client,
   person: PersonWorkflows,
   limit: number,
 ): Promise<RunningWorkflow[]> {
-  const { executions } = await client.workflowService.listWorkflowExecutions({
-    namespace: client.options.namespace,
-    query: `ExecutionStatus = "Running" AND (${queryOf(person)})`,
-    pageSize: limit,
-  });
+  const executions = await listExecutions(client, `ExecutionStatus = "Running" AND (${queryOf(person)})`, limit);
   return executions.map((execution) => {
-    const attributes = { state: 'VyryState', step: 'VyryStep', waitingFor: 'VyryWaitingFor' };
-    const found = Object.entries(attributes).flatMap(([name, attribute]) => {
+    const found = Object.entries(waitAttributes).flatMap(([name, attribute]) => {
       const value = attributeOf(execution, attribute);
       return value === undefined ? [] : [[name, value]];
     });
     return {
-      type: execution.type?.name ?? '',
-      workflowId: execution.execution?.workflowId ?? '',
-      startedAt: new Date(Number(execution.startTime?.seconds ?? 0) * 1000),
-      ...(Object.fromEntries(found) as Pick<RunningWorkflow, 'state' | 'step' | 'waitingFor'>),
+      ...listed(execution),
+      ...(Object.fromEntries(found) as Partial<Record<keyof typeof waitAttributes, string>>),
     };
   });
+}
+
+type Execution = Parameters<typeof attributeOf>[0];
+
+async function listExecutions(client: Client, query: string, pageSize: number): Promise<Execution[]> {
+  const { namespace } = client.options;
+  return (await client.workflowService.listWorkflowExecutions({ namespace, query, pageSize })).executions;
+}
+
+function listed({ type, execution, startTime, closeTime }: Execution): ListedWorkflow {
+  return {
+    type: type?.name ?? '',
+    workflowId: execution?.workflowId ?? '',
+    startedAt: new Date(Number(startTime?.seconds ?? 0) * 1000),
+    ...(closeTime && { closedAt: new Date(Number(closeTime.seconds ?? 0) * 1000) }),
+  };
 }
 
 /** Returns the criteria for the executions of a user, with the workflow ids that can be derived. */
@@ -112,11 +114,7 @@ export interface KnownWorkflows {
 export async function erasePersonWorkflows(client: Client, person: PersonWorkflows): Promise<number> {
   const erased = new Set<string>();
   for (let emptyLists = 0; emptyLists < 2; ) {
-    const { executions } = await client.workflowService.listWorkflowExecutions({
-      namespace: client.options.namespace,
-      query: queryOf(person),
-      pageSize,
-    });
+    const executions = await listExecutions(client, queryOf(person), pageSize);
     for (const { execution } of executions) {
       await deleteExecution(client, execution);
       erased.add(execution?.runId ?? '');

@@ -61,10 +61,7 @@ function queryOf({ state, step, waitingFor, country, startedBefore }: Registrati
 type Execution = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>['executions'][number];
 
 /** Returns the first value of a search attribute of an execution; undefined if it has none. */
-export function attributeOf(
-  { searchAttributes }: Pick<Execution, 'searchAttributes'>,
-  name: string,
-): string | undefined {
+export function attributeOf({ searchAttributes }: Execution, name: string): string | undefined {
   const data = searchAttributes?.indexedFields?.[name]?.data;
   const value: unknown = data ? JSON.parse(Buffer.from(data).toString()) : undefined;
   return (Array.isArray(value) ? value : [value])[0] as string | undefined;

@@ -53,7 +53,7 @@ export const serverVariables = {
   GEOIP_ASN_DATABASE: {
     about:
       'file of a local database of networks in the format of MaxMind (.mmdb), such as GeoLite2 ASN, read at the start; when empty, audit events do not name the network of an address',
-    roles: ['api', 'audit'],
+    roles: ['audit'],
     schema: optional,
     default: '',
   },

@@ -49,11 +49,7 @@ describe('startEstimator()', () => {
         '--disable-warning=ExperimentalWarning',
         '--disable-warning=SecurityWarning',
         `--import=data:text/javascript,${encodeURIComponent(report)}`,
-        ...permissionArguments(projectFolder, 'api/main.ts', {
-          GEOIP_DATABASE: '',
-          GEOIP_ASN_DATABASE: '',
-          WEB_FOLDER: '',
-        }),
+        ...permissionArguments(projectFolder, 'api/main.ts', { GEOIP_DATABASE: '', WEB_FOLDER: '' }),
         `--allow-fs-read=${folder}`,
         program,
       ],

@@ -63,7 +63,7 @@ describe('vyry find', () => {
     }
   });
 
-  it('shows the other parts while a system is away, and names the missing one', async () => {
+  it('shows the other parts while Elasticsearch is unavailable, and names the part that it cannot show', async () => {
     await signedIn(system, 402);
     const away = vyryFor(system, { ELASTICSEARCH_URL: 'http://127.0.0.1:1' });
     const { code, stdout } = await away(['find', 'person402']);

@@ -74,11 +74,7 @@ describe('each package', () => {
   });
 
   it('works with the permissions of the processes that hash', async () => {
-    const flags = permissionArguments(projectFolder, 'api/main.ts', {
-      GEOIP_DATABASE: '',
-      GEOIP_ASN_DATABASE: '',
-      WEB_FOLDER: '',
-    });
+    const flags = permissionArguments(projectFolder, 'api/main.ts', { GEOIP_DATABASE: '', WEB_FOLDER: '' });
     for (const load of ['loadRust', 'loadC']) {
       const program = `
         import { ${load} as load } from './adapters/passwords/argon2.ts';
